@@ -1,0 +1,55 @@
+# Everything a newcomer needs: `make demo`, `make test`, `make up`, `make clean`.
+SHELL := /bin/sh
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+SOURCES := pyproject.toml requirements/dev.lock
+
+.PHONY: demo up test lint types contracts unit smoke bench install clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo   run the whole product once, from an app directory to a torn-down install"
+	@echo "make up     start Exclave here and keep it running"
+	@echo "make test   lint, types, import contracts, tests"
+	@echo "make bench  the figures (python -m benchmarks)"
+	@echo "make clean  remove what the others made"
+
+install: $(STAMP)
+
+$(STAMP): $(SOURCES)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "exclave needs Python 3.11 or newer, $(PYTHON) is older: install one (Debian: apt-get install python3 python3-venv) or name it, e.g. make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 2; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
+		echo "$(PYTHON) has no venv module: install it (Debian, Ubuntu: apt-get install python3-venv)" >&2; exit 2; }
+	@echo "installing into $(VENV) (hash-pinned, once) ..." >&2
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index -e .
+	@touch $(STAMP)
+
+demo: $(STAMP)
+	@$(BIN)/exclave demo
+
+up: $(STAMP)
+	@$(BIN)/exclave up
+
+test: lint types contracts unit smoke
+
+lint: $(STAMP)
+	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/ruff format --check src tests benchmarks
+
+types: $(STAMP)
+	$(BIN)/mypy
+
+contracts: $(STAMP)
+	$(BIN)/lint-imports
+
+unit: $(STAMP)
+	$(BIN)/pytest
+
+clean:
+	rm -rf $(VENV) .venv-smoke-* build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
