@@ -1,0 +1,1 @@
+"""Tools without a product noun: ids, errors, context, database, crypto, blobs, events, time."""

@@ -1,0 +1,138 @@
+"""Hints between waiters: in this process at once, in others by a coalesced NOTIFY on a connection of its own.
+
+A topic such as `runner:run…` or `engine` says "look again"; the rows say what is there.
+A lost hint costs a re-poll, never a result. NOTIFY never runs inside a business transaction:
+it would serialise the commits of everybody.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections import defaultdict
+from collections.abc import AsyncIterator
+
+import asyncpg
+
+log = logging.getLogger(__name__)
+
+CHANNEL = "exclave"
+_PAYLOAD_LIMIT = 7000
+_COALESCE_SECONDS = 0.002
+
+
+class Subscription:
+    """What one waiter listens to. Subscribe first, then read, then wait: nothing falls between."""
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+
+    def poke(self) -> None:
+        self._event.set()
+
+    async def wait(self, seconds: float) -> bool:
+        """Return True as soon as a hint came since the last wait, False after so many seconds."""
+        try:
+            await asyncio.wait_for(self._event.wait(), seconds)
+        except TimeoutError:
+            return False
+        self._event.clear()
+        return True
+
+
+class Bus:
+    """Topics of this process, joined with those of other processes on the same database."""
+
+    def __init__(self, dsn: str | None = None) -> None:
+        self._dsn = dsn
+        self._local: dict[str, set[Subscription]] = defaultdict(set)
+        self._outbox: set[str] = set()
+        self._flush: asyncio.Task[None] | None = None
+        self._link: asyncio.Task[None] | None = None
+        self._connection: asyncpg.Connection | None = None
+
+    @contextlib.asynccontextmanager
+    async def subscribe(self, *topics: str) -> AsyncIterator[Subscription]:
+        subscription = Subscription()
+        for topic in topics:
+            self._local[topic].add(subscription)
+        try:
+            yield subscription
+        finally:
+            for topic in topics:
+                self._local[topic].discard(subscription)
+                if not self._local[topic]:
+                    del self._local[topic]
+
+    def poke(self, topic: str) -> None:
+        """Wake who waits for the topic here, and soon in every other process."""
+        self._wake(topic)
+        if self._connection is not None:
+            self._outbox.add(topic)
+            if self._flush is None or self._flush.done():
+                self._flush = asyncio.get_running_loop().create_task(self._send())
+
+    def _wake(self, topic: str) -> None:
+        for subscription in self._local.get(topic, ()):
+            subscription.poke()
+
+    async def start(self) -> None:
+        """Open the LISTEN connection and keep it open."""
+        if self._dsn is None:
+            return
+        ready = asyncio.Event()
+        self._link = asyncio.create_task(self._keep(ready))
+        await ready.wait()
+
+    async def stop(self) -> None:
+        for task in (self._flush, self._link):
+            if task is not None:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+        if self._connection is not None:
+            with contextlib.suppress(Exception):
+                await self._connection.close(timeout=1)
+            self._connection = None
+
+    async def _send(self) -> None:
+        await asyncio.sleep(_COALESCE_SECONDS)  # gathers what one burst of commits says
+        while self._outbox and self._connection is not None:
+            batch: list[str] = []
+            size = 0
+            while self._outbox and size < _PAYLOAD_LIMIT:
+                topic = self._outbox.pop()
+                batch.append(topic)
+                size += len(topic) + 1
+            try:
+                await self._connection.execute("select pg_notify($1, $2)", CHANNEL, " ".join(batch))
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                return  # the link task reconnects; a lost hint is healed by the re-poll
+
+    def _heard(self, _connection: object, _pid: int, _channel: str, payload: object) -> None:
+        for topic in str(payload).split():
+            self._wake(topic)
+
+    def _wake_all(self) -> None:
+        for topic in list(self._local):
+            self._wake(topic)
+
+    async def _keep(self, ready: asyncio.Event) -> None:
+        """Hold one LISTEN connection; after a loss reconnect and wake everybody once, since hints may be gone."""
+        while True:
+            lost = asyncio.Event()
+            try:
+                connection = await asyncpg.connect(self._dsn, timeout=10)
+                connection.add_termination_listener(lambda *_, lost=lost: lost.set())
+                await connection.add_listener(CHANNEL, self._heard)
+                self._connection = connection
+                ready.set()
+                self._wake_all()
+                while not lost.is_set():
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(lost.wait(), 20)
+                    if not lost.is_set():
+                        await connection.execute("select 1", timeout=5)
+            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                log.warning("the LISTEN connection was lost, reconnecting: %s", type(error).__name__)
+            self._connection = None
+            await asyncio.sleep(0.3)  # back-off of a reconnect, not a wait for work

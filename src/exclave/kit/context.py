@@ -1,0 +1,138 @@
+"""Who asks, and with what: the `Ctx` that every verb takes. One request is one transaction, committed at the edge."""
+
+import contextlib
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
+
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from exclave.kit import errors
+from exclave.kit.blobs import Blobs
+from exclave.kit.bus import Bus
+from exclave.kit.crypto import Master
+from exclave.kit.events import Events
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who acts: an account, in at most one org at a time."""
+
+    account_id: str
+    org_id: str = ""  # the org of this request; empty on the few routes without one
+    org_ids: tuple[str, ...] = ()  # all orgs that the account may see
+    permissions: Mapping[str, str] = field(default_factory=dict)  # org id -> all | create | read | update | delete
+    kind: str = "auth0"  # account_type: auth0 | service | integration …
+    email: str = ""
+    runner_id: str = ""  # set for the service account of a runner
+    scope: str = ""  # set for a token of one purpose, such as `job:<id>:<execution id>`; empty for full tokens
+    token_id: str = ""
+
+
+SYSTEM = Actor(account_id="", kind="system")
+
+
+@dataclass
+class Ctx:
+    """What a verb needs: the session of the running transaction, the actor, and the tools of the process."""
+
+    db: AsyncSession
+    actor: Actor
+    runtime: "Runtime"
+    trace_id: str = ""
+    hops: int = 0
+    _pokes: set[str] = field(default_factory=set)
+
+    @property
+    def org_id(self) -> str:
+        return self.actor.org_id
+
+    def poke(self, topic: str) -> None:
+        """Hint at a topic once this transaction is committed; nothing is hinted when it rolls back."""
+        self._pokes.add(topic)
+
+    async def tell(self, event: object) -> None:
+        """Raise an event to the slices above, within this transaction."""
+        await self.runtime.events.tell(self, event)
+
+    def acting_as(self, actor: Actor) -> "Ctx":
+        """Return the same transaction seen by another actor; hints are shared."""
+        return Ctx(db=self.db, actor=actor, runtime=self.runtime, trace_id=self.trace_id, hops=self.hops, _pokes=self._pokes)
+
+
+@dataclass
+class Runtime:
+    """The tools of one process, made once in `server/` and passed down."""
+
+    app: Callable[[], AsyncSession]  # sessions as the role that row-level security binds
+    engine: Callable[[], AsyncSession]  # sessions as the named role of sweeps and workflows
+    bus: Bus
+    events: Events
+    master: Master
+    blobs: Blobs
+    settings: "Facts"
+
+    @contextlib.asynccontextmanager
+    async def request(self, actor: Actor) -> AsyncIterator[Ctx]:
+        """Open the one transaction of a request: org in the session, so that row-level security knows who asks."""
+        async with self._transaction(self.app(), actor) as ctx:
+            await enter(ctx.db, actor)
+            yield ctx
+
+    @contextlib.asynccontextmanager
+    async def sweep(self, actor: Actor = SYSTEM) -> AsyncIterator[Ctx]:
+        """Open a transaction across orgs, for workflows and sweeps."""
+        async with self._transaction(self.engine(), actor) as ctx:
+            yield ctx
+
+    @contextlib.asynccontextmanager
+    async def _transaction(self, session: AsyncSession, actor: Actor) -> AsyncIterator[Ctx]:
+        async with session:
+            ctx = Ctx(db=session, actor=actor, runtime=self)
+            try:
+                async with session.begin():
+                    yield ctx
+            except DBAPIError as error:
+                raise _translated(error) from error
+        for topic in ctx._pokes:
+            self.bus.poke(topic)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Settings that verbs need, read once by `server/settings.py`."""
+
+    public_url: str = "http://127.0.0.1:8081"
+    runner_url: str = "http://127.0.0.1:8083"
+    ui_url: str = "http://127.0.0.1:8081"
+    lease_seconds: float = 30.0
+    local_platform: bool = False  # may tenant code run on this host?
+    local_sources: tuple[str, ...] = ()
+    heartbeat_seconds: float = 5.0
+    unhealthy_after_seconds: float = 15.0
+    terraform_default_version: str = "1.11.4"
+
+
+async def enter(db: AsyncSession, actor: Actor) -> None:
+    """Tell row-level security who asks, for the rest of the transaction."""
+    await db.execute(
+        text("select set_config('exclave.org_id', :org, true), set_config('exclave.org_ids', :orgs, true)"),
+        {"org": actor.org_id, "orgs": ",".join(actor.org_ids)},
+    )
+
+
+def _translated(error: DBAPIError) -> Exception:
+    """Give the database's own refusals the reader's words; anything else stays what it is."""
+    state = getattr(error.orig, "sqlstate", "") or ""
+    if state == "23505":
+        return errors.Invalid("duplicate key: a thing with this name or number exists already")
+    if state == "23503":
+        return errors.Invalid("invalid foreign key: something that the request names does not exist")
+    if state in ("22001", "22P02", "22003", "22P05", "22021"):
+        return errors.Invalid("a value has a form that cannot be stored")
+    if state in ("42501",):
+        return errors.NotFound("not found")
+    if state.startswith(("53", "57P")):
+        return errors.Unavailable("the database cannot answer now, try again")
+    return error

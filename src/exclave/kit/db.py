@@ -1,0 +1,123 @@
+"""Tables and sessions: what every row has, column types, and how a process connects."""
+
+import json
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any, ClassVar, TypeVar
+
+import msgspec
+from sqlalchemy import BigInteger, CheckConstraint, DateTime, LargeBinary, String, TypeDecorator, event, types
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.orm import DeclarativeBase, Mapped, declared_attr, mapped_column
+from sqlalchemy.sql import Executable
+
+from exclave.kit import errors, ids, time
+
+T = TypeVar("T")
+
+
+class Encrypted(TypeDecorator[bytes]):
+    """A column whose value is sealed by the org's data key (see domain/orgs/keys.py); the database sees ciphertext only."""
+
+    impl = LargeBinary
+    cache_ok = True
+
+
+class RawJSON(TypeDecorator[Any]):
+    """JSON that passes through byte for byte: a `json` column (not `jsonb`), read as `msgspec.Raw`."""
+
+    impl = types.JSON
+    cache_ok = True
+
+
+class Base(DeclarativeBase):
+    """All tables."""
+
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
+        datetime: DateTime(timezone=True),
+        dict[str, Any]: JSONB,
+        list[Any]: JSONB,
+        list[str]: JSONB,
+        dict[str, str]: JSONB,
+        bytes: LargeBinary,
+    }
+
+
+class Row(Base):
+    """What every entity has: an id of 26 characters, who made it and when, soft deletion (0 = live)."""
+
+    __abstract__ = True
+
+    prefix: ClassVar[str] = "def"
+
+    id: Mapped[str] = mapped_column(String(26), primary_key=True)
+    created_by_id: Mapped[str] = mapped_column(default="")
+    created_at: Mapped[datetime] = mapped_column(default=time.now)
+    updated_at: Mapped[datetime] = mapped_column(default=time.now, onupdate=time.now)
+    deleted_at: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+
+    @declared_attr.directive
+    def __table_args__(cls) -> tuple[Any, ...]:
+        return (CheckConstraint("char_length(id) = 26", name=f"{cls.__tablename__}_id_length"), *cls.constraints())
+
+    @classmethod
+    def constraints(cls) -> Sequence[Any]:
+        """Indexes and constraints of this table, beyond those of every row."""
+        return ()
+
+
+class Tenant(Row):
+    """A row that belongs to one org. Row-level security holds for its table from the first migration."""
+
+    __abstract__ = True
+
+    org_id: Mapped[str] = mapped_column(String(26), index=True)
+
+
+@event.listens_for(Row, "init", propagate=True)
+def _give_id(target: Row, _args: object, kwargs: dict[str, Any]) -> None:
+    # The id is there from the start, so that rows can name one another before they are flushed.
+    if not kwargs.get("id"):
+        kwargs["id"] = ids.new_id(type(target).prefix)
+
+
+def _encode(value: object) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def connect(url: str, *, pool: int, overflow: int = 0, settings: dict[str, str] | None = None) -> AsyncEngine:
+    """Open a pool of connections as the role that the URL names."""
+    server_settings = {"jit": "off", "timezone": "UTC", "application_name": "exclave", **(settings or {})}
+    return create_async_engine(
+        url,
+        pool_size=pool,
+        max_overflow=overflow,
+        pool_pre_ping=False,
+        pool_recycle=1800,
+        json_serializer=_encode,
+        json_deserializer=json.loads,
+        connect_args={"server_settings": server_settings, "timeout": 10},
+    )
+
+
+def sessions(engine: AsyncEngine) -> Callable[[], AsyncSession]:
+    return lambda: AsyncSession(engine, expire_on_commit=False, autoflush=True)
+
+
+async def one(db: AsyncSession, statement: Executable, *, or_raise: errors.Problem | None = None) -> Any:
+    """Return the one row of the statement, or raise: what you may not see does not exist."""
+    found = (await db.execute(statement)).scalars().first()
+    if found is None:
+        raise or_raise or errors.NotFound()
+    return found
+
+
+async def first(db: AsyncSession, statement: Executable) -> Any | None:
+    """Return the first row, or None."""
+    return (await db.execute(statement)).scalars().first()
+
+
+async def every(db: AsyncSession, statement: Executable) -> list[Any]:
+    """Return all rows."""
+    return list((await db.execute(statement)).scalars().all())

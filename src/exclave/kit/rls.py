@@ -1,0 +1,22 @@
+"""Row-level security, as migrations write it. Every tenant table is forced behind it from its first migration."""
+
+from collections.abc import Iterable
+
+APP = "exclave_app"  # requests: sees the rows of its org only
+ENGINE = "exclave_engine"  # workflows and sweeps: sees all orgs
+
+ORG = "org_id = current_setting('exclave.org_id', true)"
+ORGS = "org_id = any(string_to_array(current_setting('exclave.org_ids', true), ','))"
+
+
+def protect(table: str, *, rule: str = ORG) -> Iterable[str]:
+    """Yield the statements that put a table behind row-level security, for its owner too."""
+    yield f'alter table "{table}" enable row level security'
+    yield f'alter table "{table}" force row level security'
+    yield f'create policy tenant on "{table}" to {APP} using ({rule}) with check ({rule})'
+    yield f'create policy engine on "{table}" to {ENGINE} using (true) with check (true)'
+
+
+def grant(table: str) -> Iterable[str]:
+    """Yield the grants of the two roles on a table."""
+    yield f'grant select, insert, update, delete on "{table}" to {APP}, {ENGINE}'
