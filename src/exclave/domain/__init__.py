@@ -1,0 +1,1 @@
+"""The product, one slice per noun. Who may import whom: architecture section 3."""

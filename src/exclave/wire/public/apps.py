@@ -28,9 +28,7 @@ AppRunnerConfigHelmDriverType = Literal["secret", "configmap", ""]
 AppRunnerType = Literal["unknown", "aws-ecs", "aws-eks", "azure-aks", "azure-acs", "local", "aws", "azure"]
 
 
-AppPolicyType = Literal[
-    "kubernetes_cluster", "runner_job_terraform_deploy", "runner_job_helm_deploy", "runner_job_action_workflow"
-]
+AppPolicyType = Literal["kubernetes_cluster", "runner_job_terraform_deploy", "runner_job_helm_deploy", "runner_job_action_workflow"]
 
 
 AppConfigTemplateType = Literal[

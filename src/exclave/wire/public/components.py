@@ -10,9 +10,7 @@ from msgspec import field
 from exclave.wire.base import Body, CompositeStatus, JSONObject, Ref, Shape, word
 
 
-ComponentType = Literal[
-    "terraform_module", "helm_chart", "docker_build", "external_image", "job", "kubernetes_manifest", "unknown"
-]
+ComponentType = Literal["terraform_module", "helm_chart", "docker_build", "external_image", "job", "kubernetes_manifest", "unknown"]
 
 
 class AWSECRImageConfig(Shape):

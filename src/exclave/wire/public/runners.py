@@ -27,17 +27,13 @@ RunnerJobExecutionStatus = Literal[
 ]
 
 
-RunnerJobGroup = Literal[
-    "health-checks", "sync", "build", "deploy", "sandbox", "runner", "operations", "management", "actions", "", "any"
-]
+RunnerJobGroup = Literal["health-checks", "sync", "build", "deploy", "sandbox", "runner", "operations", "management", "actions", "", "any"]
 
 
 RunnerJobOperationType = Literal["exec", "build", "create-apply-plan", "create-teardown-plan", "apply-plan", "unknown"]
 
 
-RunnerJobStatus = Literal[
-    "queued", "available", "in-progress", "finished", "failed", "timed-out", "not-attempted", "cancelled", "unknown"
-]
+RunnerJobStatus = Literal["queued", "available", "in-progress", "finished", "failed", "timed-out", "not-attempted", "cancelled", "unknown"]
 
 
 RunnerJobType = Literal[

@@ -22,9 +22,7 @@ WorkflowStepApprovalType = Literal["noop", "approve-all", "terraform_plan", "kub
 WorkflowStepExecutionType = Literal["system", "user", "approval", "skipped", "hidden"]
 
 
-WorkflowStepResponseType = Literal[
-    "deny", "approve", "deny-skip-current", "deny-skip-current-and-dependents", "retry", "auto-approve"
-]
+WorkflowStepResponseType = Literal["deny", "approve", "deny-skip-current", "deny-skip-current-and-dependents", "retry", "auto-approve"]
 
 
 WorkflowType = Literal[

@@ -25,7 +25,7 @@ class Lease(Shape):
 
 
 class Claim(Shape):
-    """The answer of `POST /v1/runners/{runner_id}/claims` (our own): the oldest waiting job, its plan and its lease, in one trip."""
+    """The answer of `POST /v1/runners/{runner_id}/claims` (our own): the oldest waiting job, its plan and lease, in one trip."""
 
     job: RunnerJob | None = None
     execution: RunnerJobExecution | None = None

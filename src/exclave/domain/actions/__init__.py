@@ -1,0 +1,1 @@
+"""Actions: scripts that run in an install, by hand or around other work."""

@@ -1,0 +1,1 @@
+"""Apps and their configs: one version of everything a vendor describes."""

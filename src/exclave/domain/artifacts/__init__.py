@@ -1,0 +1,1 @@
+"""What builds produce: OCI manifests in the blob store, and sources that a sync uploaded."""

@@ -1,0 +1,1 @@
+"""Builds: a component's source, packed once, deployed many times."""

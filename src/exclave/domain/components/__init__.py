@@ -1,0 +1,1 @@
+"""Components of an app, their typed configs and the graph between them."""

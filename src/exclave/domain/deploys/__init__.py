@@ -1,0 +1,1 @@
+"""Deploys and teardowns of a component in an install."""

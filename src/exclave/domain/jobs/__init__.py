@@ -1,0 +1,1 @@
+"""Runner jobs: plan, claim, lease, execution, result, outputs."""

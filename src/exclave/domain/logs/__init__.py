@@ -1,0 +1,1 @@
+"""Log streams and their records: append, page, tail."""

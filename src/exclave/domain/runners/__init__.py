@@ -1,0 +1,1 @@
+"""Runner groups, runners, their settings, heartbeats and health."""

@@ -1,0 +1,1 @@
+"""Sandbox runs: the Terraform below everything else of an install."""

@@ -1,0 +1,1 @@
+"""Repositories: connections, git configs, commits that were seen."""

@@ -1,0 +1,1 @@
+"""What a change does, step by step: definitions, and the verbs approve, retry, skip, cancel."""

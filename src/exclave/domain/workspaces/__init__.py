@@ -1,0 +1,1 @@
+"""Terraform states and their locks, behind Terraform's HTTP backend."""
