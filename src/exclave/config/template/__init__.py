@@ -1,0 +1,91 @@
+"""The templates that vendors write: Go's text/template with the deterministic functions of sprig, over the state of an install.
+
+    template.render("{{ .nuon.install.id }}", state)
+
+What Go makes of a template is what Exclave makes of it: a missing key is an error, numbers are floats, text is never escaped.
+A text without `.nuon` is no template and passes untouched, so that a chart's own `{{ .Values.x }}` survives. Facts and limits
+are in `docs/guides/templates.md`; `gotpl` parses and brings sprig, the walk over the tree and the budget are ours.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from .errors import TemplateError, TemplateTooExpensive
+from .evaluate import Evaluation, MissingKey
+from .references import Variable, variables
+from .tracing import Origin, trace
+from .tree import Tree, grow
+from .values import from_json_data
+
+__all__ = [
+    "MissingKey",
+    "Origin",
+    "Template",
+    "TemplateError",
+    "TemplateTooExpensive",
+    "Variable",
+    "is_template",
+    "parse",
+    "render",
+    "render_value",
+    "trace",
+]
+
+
+class Template:
+    """A parsed text."""
+
+    __slots__ = ("_tree",)
+
+    def __init__(self, tree: Tree) -> None:
+        self._tree = tree
+
+    @property
+    def text(self) -> str:
+        return self._tree.source
+
+    def variables(self) -> list[Variable]:
+        """Return what the template reads, in the order of the text."""
+        return variables(self._tree)
+
+    def execute(self, data: Any, *, missing_key: MissingKey = "error") -> str:
+        """Render over any JSON data as the root, without the rules of `render`. The data is not changed."""
+        return Evaluation(self._tree, from_json_data(data), missing_key=missing_key).render()
+
+
+def is_template(text: str) -> bool:
+    """Return whether Exclave renders the text at all."""
+    return ".nuon" in text
+
+
+def parse(text: str) -> Template:
+    """Parse a text as a template, or raise a TemplateError of kind "parse" with line and column."""
+    return Template(grow(text))
+
+
+def render(text: str, state: Mapping[str, Any], *, name: str = "", missing_key: MissingKey = "error") -> str:
+    """Return the text with every action replaced by its value. `name` is where the text stands, for errors."""
+    if not is_template(text):
+        return text
+    try:
+        return Evaluation(grow(text), _root(state), missing_key=missing_key).render()
+    except TemplateError as error:
+        raise error.within(name) if name else error from None
+
+
+def render_value(value: Any, state: Mapping[str, Any], *, name: str = "", missing_key: MissingKey = "error") -> Any:
+    """Return a nested value with every string in it rendered; keys stay as they are. Errors name the path of the key."""
+    if isinstance(value, str):
+        return render(value, state, name=name, missing_key=missing_key)
+    if isinstance(value, Mapping):
+        return {
+            key: render_value(held, state, name=f"{name}.{key}" if name else str(key), missing_key=missing_key)
+            for key, held in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [render_value(held, state, name=f"{name}[{index}]", missing_key=missing_key) for index, held in enumerate(value)]
+    return value
+
+
+def _root(state: Mapping[str, Any]) -> Any:
+    return from_json_data(state if "nuon" in state else {"nuon": state})
