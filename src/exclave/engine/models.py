@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, DateTime, ForeignKey, Identity, Index, String, func, text
+from sqlalchemy import DDL, BigInteger, DateTime, ForeignKey, Identity, Index, String, event, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from exclave.kit.db import Base, Tenant
@@ -35,6 +35,7 @@ class Workflow(Tenant):
         return (
             Index("workflows_newest", "owner_id", "created_at"),
             Index("workflows_serial", "serial_key", "created_at", postgresql_where=text("state <> 'finished' and serial_key <> ''")),
+            Index("workflows_one_running", "serial_key", unique=True, postgresql_where=text("state = 'running' and serial_key <> ''")),
             Index("workflows_active", "id", postgresql_where=text("state <> 'finished'")),
         )
 
@@ -50,7 +51,8 @@ class WorkflowStep(Tenant):
     owner_type: Mapped[str]
     name: Mapped[str]
     status: Mapped[dict[str, Any]] = mapped_column(default=dict)  # composite
-    state: Mapped[str] = mapped_column(default="pending")  # pending | running | waiting | asking | done | skipped | failed | …: engine's
+    # Of the engine: pending | running (a Call is under way) | waiting | asking | done | skipped | failed | not-attempted | cancelled | discarded
+    state: Mapped[str] = mapped_column(default="pending")
     idx: Mapped[int]
     group_idx: Mapped[int] = mapped_column(default=0)
     group_retry_idx: Mapped[int] = mapped_column(default=0)
@@ -66,9 +68,13 @@ class WorkflowStep(Tenant):
     kind: Mapped[str]
     args: Mapped[dict[str, Any]] = mapped_column(default=dict)
     after: Mapped[list[str]] = mapped_column(default=list)
+    needs: Mapped[list[str]] = mapped_column(default=list)  # those of `after` that the definition named: skipped with them on demand
+    applies: Mapped[bool] = mapped_column(default=False)  # applies the plan of the step before it
     waits_for: Mapped[str] = mapped_column(default="")  # what a Wait named, e.g. a job id
-    wake_at: Mapped[datetime | None]
-    attempt: Mapped[int] = mapped_column(default=0)
+    wake_at: Mapped[datetime | None]  # of a Wait with `until`, or when a handler that raised is tried again
+    attempt: Mapped[int] = mapped_column(default=0)  # how often it was started
+    raised: Mapped[int] = mapped_column(default=0)  # how often in a row its handler raised
+    settling: Mapped[str] = mapped_column(default="")  # what the handler has yet to be told (Handler.settled)
     error: Mapped[str] = mapped_column(default="")
 
     @classmethod
@@ -123,7 +129,60 @@ class Wakeup(Base):
     __tablename__ = "wakeup"
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
-    workflow_id: Mapped[str]
+    workflow_id: Mapped[str] = mapped_column(server_default="")
     due: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.clock_timestamp())
+    # Instead of a workflow: look once more who waits for this. A step that began to wait while the event was not yet committed
+    # could not see it, and the event could not see the step.
+    waited_for: Mapped[str] = mapped_column(server_default="")
 
-    __table_args__ = (Index("wakeup_due", "due"), Index("wakeup_workflow", "workflow_id"))
+    __table_args__ = (
+        Index("wakeup_due", "due"),
+        Index("wakeup_workflow", "workflow_id"),
+        Index("wakeup_second_look", "due", postgresql_where=text("waited_for <> ''")),
+    )
+
+
+class EngineCall(Tenant):
+    """Side work that a step asked for with `Call`, under the key (step id, attempt). `value` is what the task answered: no secrets."""
+
+    __tablename__ = "engine_calls"
+    prefix = "cal"
+
+    workflow_id: Mapped[str] = mapped_column(String(26), index=True)
+    step_id: Mapped[str] = mapped_column(String(26))
+    key: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str]
+    args: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    state: Mapped[str] = mapped_column(default="queued")  # queued | done | failed | dropped
+    due: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.clock_timestamp())
+    tries: Mapped[int] = mapped_column(default=0)
+    value: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    error: Mapped[str] = mapped_column(default="")
+
+    @classmethod
+    def constraints(cls) -> tuple[Any, ...]:
+        return (Index("engine_calls_due", "due", postgresql_where=text("state = 'queued'")),)
+
+
+# The database itself refuses what no code path may do: leave a terminal state. The condition is checked without calling the function.
+_REFUSE = DDL("""
+create or replace function exclave_refuse_revival() returns trigger language plpgsql as $$
+begin
+    raise exception 'a % row may not go from % to %', tg_table_name, old.state, new.state using errcode = 'integrity_constraint_violation';
+end $$
+""")
+_WORKFLOWS = DDL("""
+create trigger no_revival before update of state, status on install_workflows for each row
+when (old.state = 'finished' and old.status ->> 'status' in ('success', 'cancelled')
+      and (new.state <> 'finished' or new.status ->> 'status' is distinct from old.status ->> 'status'))
+execute function exclave_refuse_revival()
+""")
+_STEPS = DDL("""
+create trigger no_revival before update of state on install_workflow_steps for each row
+when (old.state is distinct from new.state
+      and (old.state in ('skipped', 'cancelled', 'discarded') or (old.state = 'done' and new.state <> 'discarded')))
+execute function exclave_refuse_revival()
+""")
+event.listen(Workflow.__table__, "after_create", _REFUSE)
+event.listen(Workflow.__table__, "after_create", _WORKFLOWS)
+event.listen(WorkflowStep.__table__, "after_create", _STEPS)
