@@ -1,0 +1,40 @@
+"""An embedded PostgreSQL for one machine: the programs of a wheel, started and stopped by rules of our own.
+
+`start(base)` makes the cluster below `base` when there is none, starts it and returns how to connect; `Cluster.stop()` ends it.
+It never listens on TCP, never trusts a local user, never runs as root, and changes no mode or owner of a path that it did not make.
+`exclave server` never comes here: it connects to a database that somebody else runs.
+"""
+
+from exclave.kit.postgres.cluster import Cluster, find, start, stop_left_over
+from exclave.kit.postgres.place import create_base, default_base
+from exclave.kit.postgres.problems import (
+    AlreadyRunning,
+    NoSocketPath,
+    NotOurs,
+    OtherVersion,
+    PostgresProblem,
+    ProgramsMissing,
+    StartFailed,
+    StillRunning,
+    Unreachable,
+    UserNotMade,
+)
+
+__all__ = [
+    "AlreadyRunning",
+    "Cluster",
+    "NoSocketPath",
+    "NotOurs",
+    "OtherVersion",
+    "PostgresProblem",
+    "ProgramsMissing",
+    "StartFailed",
+    "StillRunning",
+    "Unreachable",
+    "UserNotMade",
+    "create_base",
+    "default_base",
+    "find",
+    "start",
+    "stop_left_over",
+]
