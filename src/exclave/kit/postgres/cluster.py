@@ -37,7 +37,7 @@ def start(base: Path, *, progress: Callable[[str], None], timeout: float = 120) 
     """Start the cluster below `base`, making it first when there is none, and return when it takes connections.
 
     `timeout` is in seconds; `progress` gets a line for people whenever something takes time.
-    Errors: AlreadyRunning (also when another start is at work) and the other problems of this package.
+    Two starts at a time take turns. Errors: AlreadyRunning and the other problems of this package.
     """
     deadline = time.monotonic() + timeout
     with explained(base):
@@ -45,12 +45,13 @@ def start(base: Path, *, progress: Callable[[str], None], timeout: float = 120) 
         if not place.home.exists():
             make_directory(place.home, 0o711 if os.geteuid() == 0 else 0o700)
         programs.check_owner(place.home)
-        with place.locked():
+        with place.locked(progress, deadline) as lock:
             if (pid := running_pid(place.data)) is not None:
                 raise AlreadyRunning(pid, place.base)
             account = programs.server_account(place.data)
             programs.check_way(account, place.home)
-            launch = Launch(place, account, programs.reachable_programs(account, place, progress), progress, deadline)
+            bin_ = programs.reachable_programs(account, place, progress)
+            launch = Launch(place, account, bin_, lock, progress, deadline)
             programs.make_own(place.log, account)
             write_file(place.access, "local all all scram-sha-256\n", 0o644)
             if place.data.exists():

@@ -9,8 +9,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from exclave.kit.postgres.place import LOGINS, PORT, Place, keep_names, make_directory, new_passwords, remove_tree
-from exclave.kit.postgres.problems import PostgresProblem, failed
+from exclave.kit.postgres.place import LOGINS, PORT, Place, keep_names, make_directory, new_passwords, private, remove_tree
+from exclave.kit.postgres.problems import PostgresProblem, check_room, failed
 from exclave.kit.postgres.programs import Account
 from exclave.kit.postgres.running import pid_file
 
@@ -49,11 +49,13 @@ class Launch:
     place: Place
     account: Account
     bin: Path
+    lock: int
     progress: Callable[[str], None]
     deadline: float
 
     def create(self) -> None:
         """Make the data directory with its logins and its database; it gets its name when all of it is there."""
+        check_room(self.place.home)
         self.progress(f"creating the database in {self.place.data}")
         new = self.place.unfinished
         remove_tree(new)
@@ -89,8 +91,8 @@ class Launch:
     def run_to_end(self, program: Path, *arguments: str | Path, text: str = "") -> None:
         """Run one of PostgreSQL's programs to its end, with news while it takes long."""
         began = time.monotonic()
-        with open(self.place.start_log, "wb") as log:
-            process = self.account.run(program, *arguments, stdin=subprocess.PIPE, stdout=log)
+        with open(self.place.start_log, "wb", opener=private) as log:
+            process = self.account.run(program, *arguments, stdin=subprocess.PIPE, stdout=log, keep=(self.lock,))
         try:
             given: bytes | None = text.encode()
             while process.poll() is None:
@@ -115,7 +117,7 @@ class Launch:
         self.progress(f"starting PostgreSQL on {self.place.data}")
         paths = {"unix_socket_directories": f'"{socket_dir}"', "log_directory": str(self.place.log), "hba_file": str(self.place.access)}
         while True:
-            with open(self.place.start_log, "wb") as log:
+            with open(self.place.start_log, "wb", opener=private) as log:
                 process = self.account.run(self.bin / "postgres", "-D", self.place.data, *options({**SETTINGS, **paths}), stdout=log)
             try:
                 self.await_ready(process)

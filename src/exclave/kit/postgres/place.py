@@ -16,7 +16,8 @@ import secrets
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,18 +82,30 @@ class Place:
         return self.home / "credentials.json"
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Keep a second start out while this one works; the lock ends with the process."""
-        with open(self.home / "start.lock", "a+", encoding="utf-8") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                lock.seek(0)
-                raise AlreadyRunning(int(lock.read().strip() or 0), self.base) from None
+    def locked(self, progress: Callable[[str], None], deadline: float) -> Iterator[int]:
+        """Take turns with other starts, and give the lock's file descriptor.
+
+        Whoever inherits it holds the lock too: so do the programs that make a cluster, which may outlive a parent that is killed.
+        """
+        with open(self.home / "start.lock", "a+", encoding="utf-8", opener=private) as lock:
+            told = False
+            while True:
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    lock.seek(0)
+                    holder = int(lock.read().strip() or 0)
+                if time.monotonic() >= deadline:
+                    raise AlreadyRunning(holder, self.base)
+                if not told:
+                    progress(f"waiting for another start on {self.base} (process {holder})")
+                    told = True
+                time.sleep(0.05)
             lock.truncate(0)
             lock.write(str(os.getpid()))
             lock.flush()
-            yield
+            yield lock.fileno()
 
     def passwords(self) -> dict[str, str] | None:
         """Return the password of each login, or nothing when they are not (all) there."""
@@ -170,6 +183,11 @@ def write_file(path: Path, text: str, mode: int) -> None:
         file.flush()
         os.fsync(file.fileno())
     new.replace(path)
+
+
+def private(path: str, flags: int) -> int:
+    """Open a file that only we may read and write, whatever the umask."""
+    return os.open(path, flags, 0o600)
 
 
 def keep_names(directory: Path) -> None:

@@ -1,7 +1,7 @@
 """What can go wrong with an embedded cluster. Every message names the thing, the place and the way out."""
 
 import errno
-import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +12,7 @@ class PostgresProblem(Exception):
 
 
 class AlreadyRunning(PostgresProblem):
-    """A cluster runs on this data, or is being started."""
+    """A cluster runs on these data, or another start does not come to its end."""
 
     def __init__(self, pid: int, base: Path) -> None:
         self.pid = pid
@@ -51,9 +51,11 @@ class StillRunning(PostgresProblem):
     """PostgreSQL did not end."""
 
 
+ROOM = 64 << 20  # bytes of a new cluster, with a little to live on
+
 WAYS_OUT = {
-    errno.ENOSPC: "the disk is full: free some space (a new cluster takes 60 MB), or choose another EXCLAVE_DATA_DIR",
-    errno.EDQUOT: "the quota is used up: free some space (a new cluster takes 60 MB), or choose another EXCLAVE_DATA_DIR",
+    errno.ENOSPC: "the disk is full: free some space (a new cluster takes 64 MB), or choose another EXCLAVE_DATA_DIR",
+    errno.EDQUOT: "the quota is used up: free some space (a new cluster takes 64 MB), or choose another EXCLAVE_DATA_DIR",
     errno.EACCES: "this user may not write there: choose another EXCLAVE_DATA_DIR, or run as the owner of that path",
     errno.EPERM: "this user may not do that there: choose another EXCLAVE_DATA_DIR, or run as the owner of that path",
     errno.EROFS: "the file system is read-only: choose another EXCLAVE_DATA_DIR",
@@ -72,7 +74,15 @@ def explained(base: Path) -> Iterator[None]:
         raise StartFailed(f"PostgreSQL cannot start on {base}: {refused.filename or base}: {refused.strerror}; {way_out}") from refused
 
 
+def check_room(directory: Path) -> None:
+    """Refuse to make a cluster where it does not fit: PostgreSQL's own words for that are dark."""
+    free = shutil.disk_usage(directory).free
+    if free < ROOM:
+        raise StartFailed(f"PostgreSQL cannot start on {directory}: {free >> 20} MB are free there; {WAYS_OUT[errno.ENOSPC]}")
+
+
 def failed(what: str, tail: str, log: Path) -> StartFailed:
     """Return the error for a program that ended: its last lines, and the way out when they tell it."""
-    way_out = f"; {WAYS_OUT[errno.ENOSPC]}" if os.strerror(errno.ENOSPC) in tail else ""
+    full = any(sign in tail for sign in ("No space left on device", "could not extend file"))
+    way_out = f"; {WAYS_OUT[errno.ENOSPC]}" if full else ""
     return StartFailed(f"{what}{way_out}. Its last lines ({log}):\n{tail or '(nothing)'}")

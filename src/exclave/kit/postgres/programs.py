@@ -11,7 +11,7 @@ import os
 import pwd
 import shutil
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -36,7 +36,9 @@ class Account:
     gid: int
     name: str
 
-    def run(self, *argv: str | Path, stdout: int | IO[bytes], stdin: int | IO[bytes] = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
+    def run(
+        self, *argv: str | Path, stdout: int | IO[bytes], stdin: int = subprocess.DEVNULL, keep: Sequence[int] = ()
+    ) -> subprocess.Popen[bytes]:
         """Start a program as this user, in a session of its own: Ctrl-C in our terminal reaches us, and we stop it."""
         change: Mapping[str, Any] = {}
         if self.uid != os.geteuid():
@@ -50,6 +52,7 @@ class Account:
             env=ENVIRONMENT,
             umask=0o077,
             start_new_session=True,
+            pass_fds=keep,
             **change,
         )
 
