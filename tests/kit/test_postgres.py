@@ -21,12 +21,11 @@ import psycopg
 import pytest
 
 from exclave.kit import postgres
-from exclave.kit.postgres import launch, problems, programs, running
-from exclave.kit.postgres.place import Place
+from exclave.kit.postgres import account, launch, place, problems, programs, running, settle
 
 AS_ROOT = os.geteuid() == 0
 needs_root = pytest.mark.skipif(not AS_ROOT, reason="root only")
-needs_useradd = pytest.mark.skipif(not AS_ROOT or not shutil.which("useradd", path=programs.ADMIN_PATH), reason="root with useradd only")
+needs_useradd = pytest.mark.skipif(not AS_ROOT or not shutil.which("useradd", path=account.ADMIN_PATH), reason="root with useradd only")
 
 
 def quiet(_: str) -> None:
@@ -38,13 +37,13 @@ def _own_system_user() -> Iterator[None]:
     """Let clusters of this module run as a user of its own, which leaves the machine afterwards."""
     name = f"exclave-test-{secrets.token_hex(3)}"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(programs, "SYSTEM_USER", name)
+        patch.setattr(account, "SYSTEM_USER", name)
         yield
     remove_user(name)
 
 
 def remove_user(name: str) -> None:
-    if AS_ROOT and programs.system_user(name):
+    if AS_ROOT and account.system_user(name):
         subprocess.run(["/usr/sbin/userdel", name], check=True, capture_output=True)
 
 
@@ -157,9 +156,7 @@ def ordinary_user(room: Path) -> Iterator[pwd.struct_passwd]:
     user = pwd.getpwnam(name)
     os.chown(home, user.pw_uid, user.pw_gid)
     try:
-        if not programs.Account(user.pw_uid, user.pw_gid, name).succeeds(
-            programs.wheel_directory() / "pginstall18/bin/initdb", "--version"
-        ):
+        if not account.Account(user.pw_uid, user.pw_gid, name).succeeds(programs.wheel_directory() / "pginstall18/bin/initdb", "--version"):
             pytest.skip("this checkout is out of an ordinary user's reach")
         yield user
     finally:
@@ -231,22 +228,22 @@ def test_the_server_never_runs_as_root_and_not_in_our_session(cluster):
 
 
 def test_passwords_are_in_one_private_file_and_nowhere_else(cluster):
-    place = Place(cluster.data.parent.parent)
+    home = place.Place(cluster.data.parent.parent)
     passwords = [urlsplit(url).password for url in (cluster.owner_url, cluster.app_url, cluster.engine_url)]
     assert all(passwords)
     assert len(set(passwords)) == 3
-    assert mode(place.credentials) == 0o600
-    assert place.credentials.stat().st_uid == os.geteuid()
+    assert mode(home.credentials) == 0o600
+    assert home.credentials.stat().st_uid == os.geteuid()
     with connect(cluster.owner_url) as connection:
         connection.execute("create temporary table t (x text primary key)")
         with pytest.raises(psycopg.errors.UniqueViolation):
             connection.execute("insert into t values ('canary-4711'), ('canary-4711')")
-    files = [path for path in (*place.home.iterdir(), *place.log.iterdir(), *place.data.iterdir()) if path.is_file()]
-    written = b"".join(path.read_bytes() for path in files if path != place.credentials)
+    files = [path for path in (*home.home.iterdir(), *home.log.iterdir(), *home.data.iterdir()) if path.is_file()]
+    written = b"".join(path.read_bytes() for path in files if path != home.credentials)
     written += subprocess.run(["ps", "-eo", "args"], capture_output=True, check=True).stdout + repr(cluster).encode()
     assert not [secret for secret in passwords if secret.encode() in written]
     assert b"duplicate key" in written
-    assert b"canary-4711" not in b"".join(path.read_bytes() for path in place.log.iterdir())
+    assert b"canary-4711" not in b"".join(path.read_bytes() for path in home.log.iterdir())
 
 
 # Strange machines
@@ -296,7 +293,7 @@ def test_an_ordinary_user_with_a_fresh_home_and_umask_077_gets_a_cluster_that_ou
     assert processes_with(base) == []
 
 
-@needs_root
+@needs_useradd
 def test_root_does_not_touch_the_cluster_of_another_user(room, ordinary_user):
     home = Path(ordinary_user.pw_dir)
     (home / "postgres").mkdir()
@@ -341,8 +338,8 @@ def test_programs_below_a_private_home_are_copied_once_and_never_imported(room, 
 def test_without_useradd_the_server_runs_as_the_number_of_nobody(base, room, monkeypatch):
     (room / "empty").mkdir()
     monkeypatch.setenv("PATH", str(room / "empty"))
-    monkeypatch.setattr(programs, "ADMIN_PATH", str(room / "empty"))
-    monkeypatch.setattr(programs, "SYSTEM_USER", f"exclave-absent-{secrets.token_hex(3)}")
+    monkeypatch.setattr(account, "ADMIN_PATH", str(room / "empty"))
+    monkeypatch.setattr(account, "SYSTEM_USER", f"exclave-absent-{secrets.token_hex(3)}")
     cluster = postgres.start(base, progress=quiet)
     assert Path(f"/proc/{pid_of(cluster.data)}").stat().st_uid == 65534
     assert value(cluster.engine_url, "select 1") == 1
@@ -354,18 +351,62 @@ def test_a_user_that_cannot_be_made_is_named_with_the_way_out(base, room, monkey
     broken.write_text("#!/bin/sh\necho 'useradd: cannot lock /etc/passwd' >&2\nexit 1\n")
     broken.chmod(0o755)
     monkeypatch.setenv("PATH", str(room))
-    monkeypatch.setattr(programs, "SYSTEM_USER", "exclave-absent")
+    monkeypatch.setattr(account, "SYSTEM_USER", "exclave-absent")
     with pytest.raises(postgres.UserNotMade, match=r"useradd cannot make the system user exclave-absent: useradd: cannot lock .* by hand"):
         postgres.start(base, progress=quiet)
 
 
 @needs_root
-def test_a_directory_that_the_server_cannot_pass_is_named_and_stays_as_it_is(room):
+@pytest.mark.parametrize("base_exists", [True, False])
+def test_below_a_private_directory_of_root_the_files_are_where_the_server_can_reach_them(room, monkeypatch, base_exists):
+    monkeypatch.setattr(settle, "default_base", lambda: room / "lib" / "exclave")
     private = room / "private"
     private.mkdir(mode=0o700)
+    base = private if base_exists else private / "base"
+    said: list[str] = []
+    old = os.umask(0o077)
+    try:
+        cluster = postgres.start(base, progress=said.append)
+    finally:
+        os.umask(old)
+    home = (base / "postgres").readlink()
+    assert home.parent == room / "lib" / "exclave" / "clusters"
+    assert cluster.data == home / "data"
+    assert said[0].startswith(f"PostgreSQL's files go to {home}: the user exclave-test-")
+    with connect(cluster.owner_url) as connection:
+        connection.execute("create table kept (x int)")
+    cluster.stop()
+    again = postgres.start(base, progress=quiet)
+    assert value(again.owner_url, "select count(*) from kept") == 0
+    with pytest.raises(postgres.AlreadyRunning):
+        postgres.start(base, progress=quiet)
+    assert postgres.find(base) == again
+    postgres.remove(base)
+    assert list(home.parent.iterdir()) == list(base.iterdir()) == []
+    assert processes_with(home) == []
+    assert mode(private) == 0o700
+
+
+@needs_root
+def test_a_directory_that_the_server_cannot_pass_anywhere_is_named_and_stays_as_it_is(room, monkeypatch):
+    private = room / "private"
+    private.mkdir(mode=0o700)
+    monkeypatch.setattr(settle, "default_base", lambda: private / "exclave")
     with pytest.raises(postgres.Unreachable, match=rf"cannot enter {private} \(mode 0700\).* such as /var/lib/exclave"):
         postgres.start(private / "base", progress=quiet)
     assert mode(private) == 0o700
+
+
+@needs_root
+def test_root_follows_no_link_that_somebody_else_laid(room):
+    base = room / "base"
+    base.mkdir(mode=0o755)
+    (room / "target").mkdir()
+    (base / "postgres").symlink_to(room / "target")
+    os.chown(base / "postgres", 65534, 65534, follow_symlinks=False)
+    with pytest.raises(postgres.NotOurs, match=f"{base}/postgres belongs to the user"):
+        postgres.start(base, progress=quiet)
+    assert list((room / "target").iterdir()) == []
 
 
 @pytest.mark.parametrize("name", ["long-" * 30, "with space, 'quote' and \"comma\" %41+ü"])
@@ -510,7 +551,7 @@ def test_two_first_starts_at_a_time_make_one_cluster(base):
 
 
 def test_a_parent_killed_while_it_makes_the_cluster_is_outlived_by_nothing_half_made(base):
-    programs.server_account(base)  # the user exists before the clock runs
+    account.server_account(base)  # the user exists before the clock runs
     for pause in (0.05, 0.15, 0.3):
         child = Away(lambda: postgres.start(base, progress=quiet).port)
         time.sleep(pause)
@@ -523,7 +564,7 @@ def test_a_parent_killed_while_it_makes_the_cluster_is_outlived_by_nothing_half_
         cluster = postgres.start(base, progress=quiet)
     for url in (cluster.owner_url, cluster.app_url, cluster.engine_url):
         assert value(url, "select current_database()") == "exclave"
-    assert not Place(base).unfinished.exists()
+    assert not place.Place(base).unfinished.exists()
 
 
 def test_a_stale_pid_file_whose_number_another_process_has_got_is_no_obstacle(base):
@@ -531,7 +572,7 @@ def test_a_stale_pid_file_whose_number_another_process_has_got_is_no_obstacle(ba
     data = cluster.data
     os.kill(pid_of(data), signal.SIGKILL)
     stale = (data / "postmaster.pid").read_text()
-    other = programs.server_account(data).run("/bin/sleep", "60", stdout=subprocess.DEVNULL)
+    other = account.server_account(data).run("/bin/sleep", "60", stdout=subprocess.DEVNULL)
     try:
         (data / "postmaster.pid").write_text(f"{other.pid}\n" + stale.split("\n", 1)[1])
         assert postgres.find(base) is None

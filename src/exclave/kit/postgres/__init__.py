@@ -5,7 +5,7 @@ It never listens on TCP, never trusts a local user, never runs as root, and chan
 `exclave server` never comes here: it connects to a database that somebody else runs.
 """
 
-from exclave.kit.postgres.cluster import Cluster, find, start, stop_left_over
+from exclave.kit.postgres.cluster import Cluster, find, remove, start, stop_left_over
 from exclave.kit.postgres.place import create_base, default_base
 from exclave.kit.postgres.problems import (
     AlreadyRunning,
@@ -35,6 +35,7 @@ __all__ = [
     "create_base",
     "default_base",
     "find",
+    "remove",
     "start",
     "stop_left_over",
 ]

@@ -1,6 +1,5 @@
 """Start, find and stop a cluster."""
 
-import os
 import subprocess
 import time
 from collections.abc import Callable
@@ -8,10 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from exclave.kit.postgres import programs
+from exclave.kit.postgres.account import server_account
 from exclave.kit.postgres.launch import DATABASE, Launch
-from exclave.kit.postgres.place import LOGINS, PORT, Place, create_base, make_directory, write_file
+from exclave.kit.postgres.place import LOGINS, PORT, Place, create_base, make_directory, remove_tree, write_file
 from exclave.kit.postgres.problems import AlreadyRunning, explained
 from exclave.kit.postgres.running import disown_stale_pid, running_pid, stop_server
+from exclave.kit.postgres.settle import settle
 
 
 @dataclass(frozen=True)
@@ -42,17 +43,14 @@ def start(base: Path, *, progress: Callable[[str], None], timeout: float = 120) 
     deadline = time.monotonic() + timeout
     with explained(base):
         place = Place(create_base(base))
-        if not place.home.exists():
-            make_directory(place.home, 0o711 if os.geteuid() == 0 else 0o700)
-        programs.check_owner(place.home)
+        settle(place, server_account(place.data), progress)
         with place.locked(progress, deadline) as lock:
             if (pid := running_pid(place.data)) is not None:
                 raise AlreadyRunning(pid, place.base)
-            account = programs.server_account(place.data)
-            programs.check_way(account, place.home)
+            account = server_account(place.data)
             bin_ = programs.reachable_programs(account, place, progress)
             launch = Launch(place, account, bin_, lock, progress, deadline)
-            programs.make_own(place.log, account)
+            make_directory(place.log, 0o700, account.uid, account.gid)
             write_file(place.access, "local all all scram-sha-256\n", 0o644)
             if place.data.exists():
                 programs.check_version(place.data)
@@ -73,6 +71,15 @@ def find(base: Path) -> Cluster | None:
 def stop_left_over(base: Path) -> bool:
     """Stop the cluster that a killed parent left running below `base`; say whether there was one."""
     return stop_server(Place(base.resolve()).data)
+
+
+def remove(base: Path) -> None:
+    """Stop the cluster below `base` and delete all of its files, wherever they are: nothing comes back."""
+    place = Place(base.resolve())
+    stop_server(place.data)
+    remove_tree(place.socket_dir())
+    remove_tree(place.home)
+    (place.base / "postgres").unlink(missing_ok=True)
 
 
 def opened(place: Place, process: subprocess.Popen[bytes] | None) -> Cluster:

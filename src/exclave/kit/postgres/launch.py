@@ -9,9 +9,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from exclave.kit.postgres.account import Account
 from exclave.kit.postgres.place import LOGINS, PORT, Place, keep_names, make_directory, new_passwords, private, remove_tree
 from exclave.kit.postgres.problems import PostgresProblem, check_room, failed
-from exclave.kit.postgres.programs import Account
 from exclave.kit.postgres.running import pid_file
 
 DATABASE = "exclave"

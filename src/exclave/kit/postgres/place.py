@@ -6,6 +6,8 @@ base/                     0711 when root makes it (the server's user has to pass
     run/                  0700, of that user: the socket; or a directory below /tmp, named in `socket_dir`, when this path is too long
     credentials.json      0600, ours: the passwords of the three logins
     programs-<version>/   only when that user cannot reach the wheel: a copy of its programs
+
+As root, below a directory that the server's user cannot enter, `postgres` is a link to a directory in /var/lib/exclave/clusters.
 """
 
 import fcntl
@@ -42,8 +44,7 @@ def create_base(base: Path) -> Path:
     base = base.absolute()
     as_root = os.geteuid() == 0
     for path in [*reversed(base.parents), base]:
-        if not path.exists():
-            make_directory(path, (0o711 if path == base else 0o755) if as_root else 0o700)
+        make_directory(path, (0o711 if path == base else 0o755) if as_root else 0o700)
     return base.resolve()
 
 
@@ -55,7 +56,7 @@ class Place:
 
     @property
     def home(self) -> Path:
-        return self.base / "postgres"
+        return (self.base / "postgres").resolve()
 
     @property
     def data(self) -> Path:
@@ -133,7 +134,7 @@ class Place:
             path = short_directory()
             os.chown(path, uid, gid)
             write_file(self.home / "socket_dir", str(path), 0o644)
-        elif not path.exists():
+        else:
             make_directory(path, 0o700, uid, gid)
         for left_over in path.glob(".s.PGSQL.*"):  # we know that no server runs: a reused process id shall not keep us out
             left_over.unlink()
@@ -166,8 +167,13 @@ def short_directory() -> Path:
 
 
 def make_directory(path: Path, mode: int, uid: int = -1, gid: int = -1) -> None:
-    """Make one directory with exactly this mode, whatever the umask."""
-    path.mkdir(mode=0o700)
+    """Make one directory with exactly this mode, whatever the umask; one that is there stays as it is."""
+    try:
+        path.mkdir(mode=0o700)
+    except FileExistsError:
+        if path.is_dir():
+            return
+        raise
     if os.geteuid() == 0:
         os.chown(path, uid, gid)
     path.chmod(mode)
