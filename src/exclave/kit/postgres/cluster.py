@@ -9,7 +9,7 @@ from pathlib import Path
 from exclave.kit.postgres import programs
 from exclave.kit.postgres.account import server_account
 from exclave.kit.postgres.launch import DATABASE, Launch
-from exclave.kit.postgres.place import LOGINS, PORT, Place, create_base, make_directory, remove_tree, write_file
+from exclave.kit.postgres.place import LOGINS, PORT, Place, create_base, is_private, make_directory, remove_tree, write_file
 from exclave.kit.postgres.problems import AlreadyRunning, explained
 from exclave.kit.postgres.running import disown_stale_pid, running_pid, stop_server
 from exclave.kit.postgres.settle import settle
@@ -77,7 +77,9 @@ def remove(base: Path) -> None:
     """Stop the cluster below `base` and delete all of its files, wherever they are: nothing comes back."""
     place = Place(base.resolve())
     stop_server(place.data)
-    remove_tree(place.socket_dir())
+    socket_dir = place.socket_dir()
+    if place.data.exists() and socket_dir.exists() and is_private(socket_dir, place.data.stat().st_uid):
+        remove_tree(socket_dir)
     remove_tree(place.home)
     (place.base / "postgres").unlink(missing_ok=True)
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from exclave.kit.postgres.account import Account
 from exclave.kit.postgres.place import LOGINS, PORT, Place, keep_names, make_directory, new_passwords, private, remove_tree
-from exclave.kit.postgres.problems import PostgresProblem, check_room, failed
-from exclave.kit.postgres.running import pid_file
+from exclave.kit.postgres.problems import AlreadyRunning, PostgresProblem, check_room, failed
+from exclave.kit.postgres.running import pid_file, running_pid
 
 DATABASE = "exclave"
 OWNER, APP, ENGINE = LOGINS
@@ -122,7 +122,9 @@ class Launch:
             try:
                 self.await_ready(process)
                 return process
-            except PostgresProblem:
+            except PostgresProblem as problem:
+                if (pid := running_pid(self.place.data)) is not None:  # its parent was killed before it had a pid file
+                    raise AlreadyRunning(pid, self.place.base) from problem
                 # After a kill -9 of the server its sessions end by themselves a moment later: until then it refuses to start again.
                 if "shared memory block" not in self.last_lines() or time.monotonic() >= self.deadline:
                     raise
