@@ -1,0 +1,1 @@
+"""What HTTP sees: routes by tag for three listeners, nested reads, access, errors, the OpenAPI document."""

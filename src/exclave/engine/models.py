@@ -168,7 +168,7 @@ class EngineCall(Tenant):
 _REFUSE = DDL("""
 create or replace function exclave_refuse_revival() returns trigger language plpgsql as $$
 begin
-    raise exception 'a % row may not go from % to %', tg_table_name, old.state, new.state using errcode = 'integrity_constraint_violation';
+    raise exception 'a %% row may not go from %% to %%', tg_table_name, old.state, new.state using errcode = 'integrity_constraint_violation';
 end $$
 """)
 _WORKFLOWS = DDL("""

@@ -81,6 +81,12 @@ class Runtime:
             yield ctx
 
     @contextlib.asynccontextmanager
+    async def unknown(self) -> AsyncIterator[Ctx]:
+        """Open the transaction of a request whose caller is not known yet: row-level security shows nothing until it is."""
+        async with self._transaction(self.app(), SYSTEM) as ctx:
+            yield ctx
+
+    @contextlib.asynccontextmanager
     async def sweep(self, actor: Actor = SYSTEM) -> AsyncIterator[Ctx]:
         """Open a transaction across orgs, for workflows and sweeps."""
         async with self._transaction(self.engine(), actor) as ctx:

@@ -1,0 +1,1 @@
+"""The schema, version by version. `exclave migrate` runs `upgrade`; the server never changes the schema by itself but in `exclave up`."""

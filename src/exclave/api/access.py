@@ -1,0 +1,90 @@
+"""Who asks: the token of a request becomes an actor, the org header picks one org (spec domain.md 5.2-5.4).
+
+Token, account, orgs and permissions are one statement, `exclave_enter`, which also tells row-level security who asks. What you may
+not see is 404; only a missing, unknown or foreign org header is 403.
+"""
+
+import base64
+import binascii
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any, Literal
+
+from litestar import Request
+from sqlalchemy import text
+
+from exclave.kit import crypto, errors
+from exclave.kit.context import Actor, Ctx, Runtime
+
+Audience = Literal["public", "runner", "admin"]
+
+PERMISSION = {"GET": "read", "HEAD": "read", "POST": "create", "PUT": "update", "PATCH": "update", "DELETE": "delete"}
+
+_ENTER = text("select exclave_enter(:hash, :org)")
+
+
+def token_of(request: Request[Any, Any, Any]) -> str:
+    """Read the token: `Authorization: Bearer <token>`, the bare token, the password of basic auth, or `?token=`."""
+    header = request.headers.get("authorization", "").strip()
+    scheme, _, rest = header.partition(" ")
+    if scheme.lower() == "basic" and rest:
+        try:
+            return base64.b64decode(rest, validate=True).decode().partition(":")[2]
+        except (binascii.Error, UnicodeDecodeError):
+            return ""
+    if scheme.lower() == "bearer":
+        return rest.strip()
+    return header or str(request.query_params.get("token", ""))
+
+
+def wanted_org(request: Request[Any, Any, Any]) -> str:
+    return request.headers.get("x-nuon-org-id", "") or str(request.query_params.get("org_id", ""))
+
+
+@contextlib.asynccontextmanager
+async def entered(runtime: Runtime, request: Request[Any, Any, Any], audience: Audience, *, needs_org: bool) -> AsyncIterator[Ctx]:
+    """Open the transaction of a request and let its caller in, or refuse."""
+    token = token_of(request)
+    if not token:
+        raise errors.Unauthenticated("no token: send `Authorization: Bearer <token>`")
+    async with runtime.unknown() as ctx:
+        found = (await ctx.db.execute(_ENTER, {"hash": crypto.token_hash(token), "org": wanted_org(request)})).scalar_one()
+        ctx.actor = actor_of(found, audience, needs_org=needs_org, method=request.method)
+        yield ctx
+
+
+def actor_of(found: dict[str, Any] | None, audience: Audience, *, needs_org: bool, method: str) -> Actor:
+    """Decide from what the token gave who acts, or raise 401 or 403."""
+    if found is None:
+        raise errors.Unauthenticated("the token is not valid")
+    if found.get("expired"):
+        raise errors.Unauthenticated("token is expired")
+    org_ids = tuple(found["org_ids"])
+    runner_id = found["subject"] if found["account_type"] == "service" and found["subject"].startswith("run") else ""
+    if audience == "runner" and len(org_ids) != 1:
+        raise errors.Forbidden("the runner API is for accounts of exactly one org")
+    if audience == "public" and runner_id:
+        raise errors.Forbidden("a runner's token works on the runner API only")
+    if audience == "public" and found["scope"]:
+        raise errors.Forbidden("this token serves one purpose only and does not open the public API")
+    actor = Actor(
+        account_id=found["account_id"],
+        org_id=found["org_id"],
+        org_ids=org_ids,
+        permissions=found["permissions"],
+        kind=found["account_type"],
+        email=found["email"],
+        runner_id=runner_id,
+        scope=found["scope"],
+        token_id=found["token_id"],
+    )
+    if not needs_org:
+        return actor
+    if not actor.org_id:
+        if found.get("foreign_org"):
+            raise errors.Forbidden("the org does not exist, or this token has no access to it")
+        raise errors.Forbidden("org ID was empty: send the header X-Nuon-Org-ID, this token can see several orgs or none")
+    allowed = actor.permissions.get(actor.org_id, actor.permissions.get("*", ""))
+    if allowed not in ("all", PERMISSION.get(method, "all")):
+        raise errors.Forbidden(f"this token may not {PERMISSION.get(method, method)} in this org")
+    return actor

@@ -1,0 +1,320 @@
+"""Routes as the product writes them: path, deprecated paths, and a function whose signature says what it needs.
+
+A parameter is bound by its type or name:
+
+    ctx: Ctx                the request's one transaction, committed when the function returns
+    runtime, actor          instead of ctx on routes with `transaction=False` (long polls, streams)
+    body: <a wire Body>     the JSON body; `null` and an absent body are an empty one where nothing is required
+    page: Page              offset, limit, page; cut your rows with `page.cut(rows)` and the headers follow
+    reply: Reply            headers and another status
+    request: Request        the raw request
+    <name in the path>      text
+    anything else           a query parameter of type str, int or bool with a default; a non-number falls back to it
+
+What it returns is encoded by msgspec; a Litestar `Response` goes out as it is. See docs/decisions for why this stands beside
+Litestar's own binding.
+"""
+
+import inspect
+import re
+import typing
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import msgspec
+from litestar import HttpMethod, Request, Response
+from litestar.handlers import HTTPRouteHandler
+from litestar.handlers import route as litestar_route
+
+from exclave.api import access
+from exclave.api.access import Audience
+from exclave.kit import errors, ids
+from exclave.kit.context import Actor, Ctx, Runtime
+from exclave.wire.base import Body
+
+T = TypeVar("T")
+Function = TypeVar("Function", bound=Callable[..., Awaitable[Any]])
+AnyRequest = Request[Any, Any, Any]
+
+MiB = 1 << 20
+JSON_LIMIT = 10 * MiB
+
+
+class Page:
+    """Offset pagination (spec domain.md 5.7): limit 10 by default and 100 at most; `page` counts from 1 and overrides the offset."""
+
+    def __init__(self, query: Any) -> None:
+        self.limit = min(_number(query.get("limit"), 10), 100)
+        self.number = _number(query.get("page"), 0)
+        self.offset = (self.number - 1) * self.limit if self.number > 0 else _number(query.get("offset"), 0)
+        self.more: bool | None = None
+
+    @property
+    def fetch(self) -> int:
+        """How many rows to select: one more than shown tells whether there is a next page."""
+        return self.limit + 1 if self.limit else 0
+
+    def cut(self, rows: Sequence[T]) -> list[T]:
+        self.more = len(rows) > self.limit
+        return list(rows[: self.limit])
+
+    def headers(self) -> dict[str, str]:
+        if self.more is None:
+            return {}
+        found = {
+            "X-Nuon-Page-Next": "true" if self.more else "false",
+            "X-Nuon-Page-Offset": str(self.offset),
+            "X-Nuon-Page-Limit": str(self.limit),
+        }
+        return {**found, "X-Nuon-Page-Number": str(self.number)} if self.number > 0 else found
+
+
+def _number(text: str | None, otherwise: int) -> int:
+    try:
+        number = int(text) if text else otherwise
+    except ValueError:
+        return otherwise
+    return number if 0 <= number < 2**31 else otherwise
+
+
+@dataclass
+class Reply:
+    """What a function may say beyond its answer."""
+
+    status: int = 0
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def workflow(self, workflow_id: str) -> None:
+        self.headers["X-Nuon-Install-Workflow-ID"] = workflow_id
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One operation of a listener: a method, its paths, the function behind them."""
+
+    method: str
+    paths: tuple[str, ...]  # the first is the current one, the others are deprecated
+    function: Callable[..., Awaitable[Any]]
+    audience: Audience
+    tag: str
+    status: int
+    needs_token: bool
+    needs_org: bool
+    transaction: bool
+    limit: int
+    hidden: bool
+    parameters: tuple[tuple[str, Any, Any], ...]  # name, type, default
+
+
+class Routes:
+    """The operations of one module. `api/app.py` mounts them."""
+
+    def __init__(self, tag: str, audience: Audience = "public") -> None:
+        self.tag = tag
+        self.audience = audience
+        self.operations: list[Operation] = []
+
+    def get(self, path: str, **options: Any) -> Callable[[Function], Function]:
+        return self._add("GET", path, **options)
+
+    def post(self, path: str, **options: Any) -> Callable[[Function], Function]:
+        return self._add("POST", path, **options)
+
+    def put(self, path: str, **options: Any) -> Callable[[Function], Function]:
+        return self._add("PUT", path, **options)
+
+    def patch(self, path: str, **options: Any) -> Callable[[Function], Function]:
+        return self._add("PATCH", path, **options)
+
+    def delete(self, path: str, **options: Any) -> Callable[[Function], Function]:
+        return self._add("DELETE", path, **options)
+
+    def _add(
+        self,
+        method: str,
+        path: str,
+        *,
+        deprecated: Sequence[str] = (),
+        status: int = 0,
+        token: bool = True,
+        org: bool = True,
+        transaction: bool = True,
+        limit: int = JSON_LIMIT,
+        hidden: bool = False,
+    ) -> Callable[[Function], Function]:
+        def keep(function: Function) -> Function:
+            self.operations.append(
+                Operation(
+                    method=method,
+                    paths=(path, *deprecated),
+                    function=function,
+                    audience=self.audience,
+                    tag=self.tag,
+                    status=status or (201 if method == "POST" else 200),
+                    needs_token=token,
+                    needs_org=token and org,
+                    transaction=transaction,
+                    limit=limit,
+                    hidden=hidden,
+                    parameters=_parameters(function),
+                )
+            )
+            return function
+
+        return keep
+
+
+def _parameters(function: Callable[..., Any]) -> tuple[tuple[str, Any, Any], ...]:
+    hints = typing.get_type_hints(function)
+    signature = inspect.signature(function)
+    return tuple((name, hints.get(name, str), parameter.default) for name, parameter in signature.parameters.items())
+
+
+# Serving an operation.
+
+_encoder = msgspec.json.Encoder()
+
+
+def handler_of(operation: Operation, path: str, status: int, runtime: Callable[[], Runtime], version: str) -> HTTPRouteHandler:
+    """Make the Litestar handler of one path. Its parameters are named by position: Litestar allows one name at one place."""
+    names = re.findall(r"\{(\w+)\}", path)
+    numbered = path
+    for position, name in enumerate(names):
+        numbered = numbered.replace("{" + name + "}", "{p" + str(position) + ":str}", 1)
+    bind = _binder(operation)
+
+    async def endpoint(request: AnyRequest) -> Response[Any]:
+        trace_id = request.headers.get("x-nuon-trace-id", "")[:64] or ids.new_id("trc")
+        request.scope["state"]["trace_id"] = trace_id
+        in_path = {name: str(request.path_params[f"p{position}"]) for position, name in enumerate(names)}
+        reply, page = Reply(), Page(request.query_params)
+        raw = await read_body(request, operation.limit) if bind.reads_body else b""
+        if not operation.needs_token:
+            result = await operation.function(**bind(request, in_path, reply, page, raw, runtime=runtime()))
+        elif operation.transaction:
+            async with access.entered(runtime(), request, operation.audience, needs_org=operation.needs_org) as ctx:
+                ctx.trace_id = trace_id
+                result = await operation.function(**bind(request, in_path, reply, page, raw, ctx=ctx, actor=ctx.actor, runtime=runtime()))
+        else:
+            async with access.entered(runtime(), request, operation.audience, needs_org=operation.needs_org) as ctx:
+                actor = ctx.actor
+            result = await operation.function(**bind(request, in_path, reply, page, raw, actor=actor, runtime=runtime()))
+        headers = {"X-Nuon-Trace-ID": trace_id, "X-Nuon-API-Version": version, **page.headers(), **reply.headers}
+        if isinstance(result, Response):
+            result.headers.update(headers)
+            return result
+        code = reply.status or status
+        content = b"" if code == 204 else result if isinstance(result, bytes) else _encoder.encode(result)
+        return Response(content, status_code=code, headers=headers, media_type="application/json")
+
+    endpoint.__name__ = operation.function.__name__
+    return litestar_route(
+        numbered,
+        http_method=[HttpMethod(operation.method)],
+        status_code=200,  # the answer below carries its own
+        include_in_schema=False,
+        name=f"{operation.method} {path}",
+    )(endpoint)
+
+
+class _binder:
+    """Bind a request to the parameters of a function, as decided once when the route is made."""
+
+    def __init__(self, operation: Operation) -> None:
+        self._plain: list[tuple[str, Any, Any]] = []
+        self._body: tuple[str, msgspec.json.Decoder[Any]] | None = None
+        self._body_type: Any = None
+        self._given: list[tuple[str, str]] = []
+        in_paths = set(re.findall(r"\{(\w+)\}", "".join(operation.paths)))
+        special = {Ctx: "ctx", Runtime: "runtime", Actor: "actor", Page: "page", Reply: "reply", Request: "request"}
+        self._in_path: list[str] = []
+        for name, kind, default in operation.parameters:
+            if kind in special:
+                self._given.append((name, special[kind]))
+            elif typing.get_origin(kind) is Request:
+                self._given.append((name, "request"))
+            elif isinstance(kind, type) and issubclass(kind, Body):
+                self._body = (name, msgspec.json.Decoder(kind))
+                self._body_type = kind
+            elif name == "raw" and kind is bytes:
+                self._given.append((name, "raw"))
+            elif name in in_paths:
+                self._in_path.append(name)
+            else:
+                self._plain.append((name, kind, default))
+        self.reads_body = self._body is not None or any(what == "raw" for _, what in self._given)
+
+    def __call__(self, request: AnyRequest, in_path: dict[str, str], reply: Reply, page: Page, raw: bytes, **tools: Any) -> dict[str, Any]:
+        available = {**tools, "reply": reply, "page": page, "request": request, "raw": raw}
+        bound = {name: available[what] for name, what in self._given}
+        for name in self._in_path:
+            bound[name] = in_path.get(name, "")
+        for name, kind, default in self._plain:
+            bound[name] = _query_value(request.query_params.get(name), kind, default)
+        if self._body is not None:
+            name, decoder = self._body
+            bound[name] = decode(decoder, self._body_type, raw)
+        return bound
+
+
+def decode(decoder: msgspec.json.Decoder[Any], kind: type[Body], raw: bytes) -> Any:
+    """Decode a body as leniently as the original: an absent one is empty, keys match without regard to case, null is absent."""
+    text = raw.strip()
+    if text in (b"", b"null"):
+        text = b"{}"
+    try:
+        return decoder.decode(text)
+    except msgspec.ValidationError:
+        loose = _loosened(msgspec.json.decode(text), kind)
+        return decoder.decode(_encoder.encode(loose))
+
+
+def _loosened(value: Any, kind: Any) -> Any:
+    """Drop nulls that stand for zero and give known keys their own spelling."""
+    if not isinstance(value, dict) or not (isinstance(kind, type) and issubclass(kind, msgspec.Struct)):
+        return value
+    known = {info.encode_name.lower(): info for info in msgspec.structs.fields(kind)}
+    loose = {}
+    for key, item in value.items():
+        info = known.get(key.lower())
+        if item is None and info is not None:
+            continue
+        loose[info.encode_name if info else key] = _loosened(item, info.type) if info else item
+    return loose
+
+
+def _query_value(text: str | None, kind: Any, default: Any) -> Any:
+    if default is inspect.Parameter.empty:
+        default = ""
+    if text is None:
+        return default
+    if kind is int:
+        try:
+            return int(text)
+        except ValueError:
+            return default
+    if kind is bool:
+        return text.lower() in ("1", "t", "true")
+    return text
+
+
+async def read_body(request: AnyRequest, limit: int) -> bytes:
+    """Read a body of at most `limit` bytes."""
+    chunks = bytearray()
+    async for chunk in bounded(request, limit):
+        chunks += chunk
+    return bytes(chunks)
+
+
+async def bounded(request: AnyRequest, limit: int) -> AsyncIterator[bytes]:
+    """Stream a body, refusing it as soon as it says or shows that it is over the limit."""
+    announced = request.headers.get("content-length", "")
+    if announced.isdigit() and int(announced) > limit:
+        raise errors.TooLarge(f"the body has {announced} bytes, at most {limit} are taken here")
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > limit:
+            raise errors.TooLarge(f"the body has more than {limit} bytes, which is all that is taken here")
+        yield chunk
