@@ -51,7 +51,7 @@ class WorkflowStep(Tenant):
     owner_type: Mapped[str]
     name: Mapped[str]
     status: Mapped[dict[str, Any]] = mapped_column(default=dict)  # composite
-    # Of the engine: pending | running (a Call is under way) | waiting | asking | done | skipped | failed | not-attempted | cancelled | discarded
+    # The engine's word: pending | running (a Call is under way) | waiting | asking, and the terminal ones of engine/rules.py.
     state: Mapped[str] = mapped_column(default="pending")
     idx: Mapped[int]
     group_idx: Mapped[int] = mapped_column(default=0)
@@ -165,24 +165,31 @@ class EngineCall(Tenant):
 
 
 # The database itself refuses what no code path may do: leave a terminal state. The condition is checked without calling the function.
-_REFUSE = DDL("""
+_REFUSE = DDL(  # type: ignore[no-untyped-call]
+    """
 create or replace function exclave_refuse_revival() returns trigger language plpgsql as $$
 begin
-    raise exception 'a %% row may not go from %% to %%', tg_table_name, old.state, new.state using errcode = 'integrity_constraint_violation';
+    raise exception 'a %% row may not go from %% to %%', tg_table_name, old.state, new.state
+        using errcode = 'integrity_constraint_violation';
 end $$
-""")
-_WORKFLOWS = DDL("""
+"""
+)
+_WORKFLOWS = DDL(  # type: ignore[no-untyped-call]
+    """
 create trigger no_revival before update of state, status on install_workflows for each row
 when (old.state = 'finished' and old.status ->> 'status' in ('success', 'cancelled')
       and (new.state <> 'finished' or new.status ->> 'status' is distinct from old.status ->> 'status'))
 execute function exclave_refuse_revival()
-""")
-_STEPS = DDL("""
+"""
+)
+_STEPS = DDL(  # type: ignore[no-untyped-call]
+    """
 create trigger no_revival before update of state on install_workflow_steps for each row
 when (old.state is distinct from new.state
       and (old.state in ('skipped', 'cancelled', 'discarded') or (old.state = 'done' and new.state <> 'discarded')))
 execute function exclave_refuse_revival()
-""")
+"""
+)
 event.listen(Workflow.__table__, "after_create", _REFUSE)
 event.listen(Workflow.__table__, "after_create", _WORKFLOWS)
 event.listen(WorkflowStep.__table__, "after_create", _STEPS)

@@ -1,0 +1,223 @@
+"""Advance workflows that are locked: ask the rules, run handlers, gather what is to be written. One transaction, no state kept."""
+
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from exclave.engine import rows, rules, store, tasks
+from exclave.engine.definition import Ask, Done, Handler, Outcome, Registry, Replan
+from exclave.engine.models import Workflow, WorkflowStep, WorkflowStepApproval, WorkflowStepApprovalResponse
+from exclave.engine.rules import Change
+from exclave.engine.status import moved
+from exclave.kit.context import Actor, Ctx
+
+log = logging.getLogger(__name__)
+
+TURN_RETRY = timedelta(milliseconds=30)
+
+
+class Raised(Exception):
+    """A handler or a definition raised: `step_id` is empty for a definition."""
+
+    def __init__(self, workflow_id: str, step_id: str, cause: BaseException) -> None:
+        super().__init__(f"{type(cause).__name__}: {cause}")
+        self.workflow_id, self.step_id, self.cause = workflow_id, step_id, cause
+
+
+@dataclass
+class Advance:
+    """One transaction's work on the workflows that it locked."""
+
+    ctx: Ctx
+    registry: Registry
+    moment: datetime
+    solo: bool = False  # alone in its transaction: flush after each handler, so that a refusal of the database names the step
+    steps: dict[str, WorkflowStep] = field(default_factory=dict)  # changed
+    workflows: dict[str, Workflow] = field(default_factory=dict)  # changed
+    wakeups: list[tuple[str, datetime | None]] = field(default_factory=list)
+    batons: list[str] = field(default_factory=list)
+
+    @property
+    def db(self) -> AsyncSession:
+        return self.ctx.db
+
+    async def everything(self, found: list[Workflow]) -> None:
+        """Advance all of them and write."""
+        steps = await store.eat_and_read(self.db, [workflow.id for workflow in found])
+        queued = [workflow for workflow in found if workflow.state == "pending" and workflow.serial_key]
+        free, again = await store.turns(self.db, queued) if queued else (set(), set())
+        called = await tasks.answered(self.db, [step for listed in steps.values() for step in listed if step.state == "running"])
+        for workflow in found:
+            if workflow in queued and workflow.id not in free:
+                if workflow.id in again:
+                    self.wakeups.append((workflow.id, self.moment + TURN_RETRY))
+                continue
+            await self._one(workflow, steps[workflow.id], called)
+        await self.db.flush()
+        if self.batons:
+            await store.pass_on(self.db, self.batons)
+        await store.write(self.db, list(self.steps.values()), list(self.workflows.values()), self.wakeups)
+
+    async def _one(self, workflow: Workflow, steps: list[WorkflowStep], called: set[str]) -> None:
+        by = workflow.created_by_id
+        actor = Actor(account_id=by, org_id=workflow.org_id, org_ids=(workflow.org_id,), kind="system")
+        ctx = self.ctx.acting_as(actor)
+        if workflow.state == "pending":
+            await self._start(ctx, workflow)
+            return
+        following = rules.next_steps(workflow, steps, self.moment)
+        store.attach(self.db, workflow, *steps)
+        try:
+            self._move(workflow, following.moves)
+            await self._settle(ctx, steps)
+            for step in following.look:
+                if step.state == "waiting" or (step.state == "running" and step.id in called):
+                    await self._ask_handler(ctx, workflow, step, steps, self._handler(step).then)
+            for step in following.run:
+                if step.state == "pending":
+                    await self._run(ctx, workflow, step, steps)
+            await self._settle(ctx, steps)
+        finally:
+            fresh = set(self.db.new)
+            store.detach(self.db, workflow, *(step for step in steps if step not in fresh))
+        await self._conclude(workflow, steps)
+
+    async def _conclude(self, workflow: Workflow, steps: list[WorkflowStep]) -> None:
+        """Finish the workflow, or say when it is to be looked at again."""
+        following = rules.next_steps(workflow, steps, self.moment)
+        if workflow.state == "finished":
+            if following.due is not None:
+                self.wakeups.append((workflow.id, following.due))
+            # A late wake-up revives nothing. It passes the turn on: only now the end is committed and everybody sees it.
+            if workflow.serial_key:
+                self.batons.append(workflow.serial_key)
+            return
+        if following.finish:
+            rows.finish(workflow, steps, following, by=workflow.created_by_id)
+            self.workflows[workflow.id] = workflow
+            if workflow.serial_key:
+                self.wakeups.append((workflow.id, None))
+        elif following.run or following.moves:
+            self.wakeups.append((workflow.id, None))
+        elif following.due is not None:
+            self.wakeups.append((workflow.id, following.due))
+
+    async def _start(self, ctx: Ctx, workflow: Workflow) -> None:
+        """Begin a workflow, or go on after a retry: steps are made once."""
+        first = workflow.started_at is None
+        if first:
+            definition = self.registry.definitions.get(workflow.type)
+            try:
+                if definition is None:
+                    raise LookupError(f"no workflow type {workflow.type!r} is registered here")
+                store.attach(self.db, workflow)
+                groups = await definition(ctx, workflow)
+                self.db.add_all(rows.make(workflow, groups))
+                if self.solo:
+                    await self.db.flush()
+            except Exception as error:
+                raise Raised(workflow.id, "", error) from error
+            finally:
+                store.detach(self.db, workflow)
+            workflow.started_at = self.moment
+        workflow.state = "running"
+        workflow.attempts = 0
+        workflow.status = moved(workflow.status, "in-progress", by=workflow.created_by_id)
+        self.workflows[workflow.id] = workflow
+        self.wakeups.append((workflow.id, None))
+
+    async def _run(self, ctx: Ctx, workflow: Workflow, step: WorkflowStep, steps: list[WorkflowStep]) -> None:
+        rows.begin(step, by=workflow.created_by_id)
+        if step.execution_type == "skipped":
+            reason = str(step.step_metadata.get("reason", ""))
+            await self._carry(ctx, workflow, step, steps, Done(reason))
+        else:
+            await self._ask_handler(ctx, workflow, step, steps, self._handler(step).run)
+
+    def _handler(self, step: WorkflowStep) -> Handler:
+        handler = self.registry.handlers.get(step.kind)
+        if handler is None:
+            error = LookupError(f"no handler {step.kind!r} is registered here")
+            raise Raised(step.install_workflow_id, step.id, error)
+        return handler
+
+    async def _ask_handler(
+        self,
+        ctx: Ctx,
+        workflow: Workflow,
+        step: WorkflowStep,
+        steps: list[WorkflowStep],
+        verb: Callable[[Ctx, WorkflowStep], Awaitable[Outcome]],
+    ) -> None:
+        try:
+            outcome = await verb(ctx, step)
+            await self._carry(ctx, workflow, step, steps, outcome)
+            if self.solo:
+                await self.db.flush()
+        except Exception as error:
+            raise Raised(workflow.id, step.id, error) from error
+
+    async def _settle(self, ctx: Ctx, steps: list[WorkflowStep]) -> None:
+        for step in steps:
+            if not step.settling or (step.raised and step.wake_at and step.wake_at > self.moment):
+                continue
+            try:
+                await self._handler(step).settled(ctx, step, step.settling)
+                if self.solo:
+                    await self.db.flush()
+            except Raised:
+                raise
+            except Exception as error:
+                raise Raised(step.install_workflow_id, step.id, error) from error
+            step.settling, step.raised = "", 0
+            self.steps[step.id] = step
+
+    async def _carry(self, ctx: Ctx, workflow: Workflow, step: WorkflowStep, steps: list[WorkflowStep], outcome: Outcome) -> None:
+        """Apply what a handler answered."""
+        if isinstance(outcome, Replan):  # needs the rows of the group that are done
+            known = {other.id for other in steps}
+            more = [other for other in await store.read_all(self.db, workflow.id) if other.id not in known]
+            for other in more:
+                if other not in self.db:
+                    store.attach(self.db, other)
+            steps += more
+        change = rules.decide(workflow, step, steps, outcome, self.moment)
+        if change.ask is not None:
+            self._ask(workflow, step, change)
+        if change.call is not None:
+            await tasks.enqueue(ctx, step, change.call)
+        clones = rows.carry(workflow, steps, change, by=workflow.created_by_id)
+        self.db.add_all(clones)
+        self.steps[step.id] = step
+        self.steps.update((move.step.id, move.step) for move in change.moves)
+        self.steps.update((other.id, other) for other, _ in change.regrouped)
+        if clones:  # whoever waited for the old steps waits for the new ones
+            self.steps.update((other.id, other) for other in steps)
+            steps += clones
+
+    def _ask(self, workflow: Workflow, step: WorkflowStep, change: Change) -> None:
+        ask: Ask | None = change.ask
+        assert ask is not None
+        made = {"org_id": workflow.org_id, "created_by_id": workflow.created_by_id}
+        approval = WorkflowStepApproval(
+            **made,
+            install_workflow_step_id=step.id,
+            owner_id=ask.owner_id,
+            owner_type=ask.owner_type,
+            runner_job_id=ask.runner_job_id,
+            type=ask.type,
+            plan_digest=ask.plan_digest,
+            summary=dict(ask.summary),
+        )
+        self.db.add(approval)
+        if change.answered:
+            self.db.add(
+                WorkflowStepApprovalResponse(**made, install_workflow_step_approval_id=approval.id, type="approve", note="auto-approved")
+            )
+
+    def _move(self, workflow: Workflow, moves: tuple[rules.Move, ...]) -> None:
+        rows.move(moves, by=workflow.created_by_id)
+        self.steps.update((move.step.id, move.step) for move in moves)

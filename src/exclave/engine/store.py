@@ -1,0 +1,185 @@
+"""The statements of an advance. Claim and read are two statements on purpose: the second one's snapshot is younger than the lock,
+so that no event between the two is lost and no step runs twice. What is written goes in one statement per table."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import ARRAY, DateTime, String, any_, bindparam, cast, delete, func, or_, select, text
+from sqlalchemy import inspect as inspect_
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InspectionAttr, make_transient_to_detached
+
+from exclave.engine.models import Wakeup, Workflow, WorkflowStep
+from exclave.engine.rules import GONE
+from exclave.kit.time import now
+
+_IDS = bindparam("ids", type_=ARRAY(String))
+
+
+def _attributes(model: type[Any]) -> list[tuple[str, Any]]:
+    mapper: InspectionAttr = inspect_(model)
+    return [(attribute.key, attribute.columns[0]) for attribute in mapper.column_attrs]  # type: ignore[attr-defined]
+
+
+_WORKFLOW = _attributes(Workflow)
+_STEP = _attributes(WorkflowStep)
+_WORKFLOW_COLUMNS = [column.label(key) for key, column in _WORKFLOW]
+_MOMENT = cast(func.clock_timestamp(), DateTime(timezone=True)).label("moment")  # the database's clock decides what is due
+_STEP_COLUMNS = [column.label(key) for key, column in _STEP]
+
+_DUE = (
+    select(*_WORKFLOW_COLUMNS, _MOMENT)
+    .join(Wakeup, Wakeup.workflow_id == Workflow.id)
+    .where(Wakeup.due <= func.clock_timestamp())
+    .order_by(Wakeup.due)
+    .limit(bindparam("limit"))
+    .with_for_update(key_share=True, skip_locked=True, of=Workflow)
+)
+_ONE = (
+    select(*_WORKFLOW_COLUMNS, _MOMENT).where(Workflow.id == bindparam("id")).with_for_update(key_share=True, skip_locked=True, of=Workflow)
+)
+_EATEN = delete(Wakeup).where(Wakeup.workflow_id == any_(_IDS)).returning(Wakeup.id).cte("eaten")
+_LIVE = (
+    select(*_STEP_COLUMNS)
+    .where(WorkflowStep.install_workflow_id == any_(_IDS), or_(WorkflowStep.state.notin_(GONE), WorkflowStep.settling != ""))
+    .add_cte(_EATEN)
+)
+_ALL = select(*_STEP_COLUMNS).where(WorkflowStep.install_workflow_id == any_(_IDS))
+
+
+def _workflow(row: Any) -> Workflow:
+    return Workflow(**{key: row._mapping[key] for key, _ in _WORKFLOW})
+
+
+async def claim(db: AsyncSession, limit: int, only: str = "") -> tuple[list[Workflow], datetime]:
+    """Lock workflows that are due and nobody else advances, or `only` one. The lock is the lease: it ends with the transaction
+    or the connection. Returned with the database's time."""
+    found = (await db.execute(_ONE, {"id": only}) if only else await db.execute(_DUE, {"limit": limit})).all()
+    seen: dict[str, Any] = {row.id: row for row in found}  # a workflow comes once for each of its wake-ups
+    return [_workflow(row) for row in seen.values()], found[-1].moment if found else now()
+
+
+async def eat_and_read(db: AsyncSession, ids: Sequence[str]) -> dict[str, list[WorkflowStep]]:
+    """Eat the wake-ups of locked workflows and read their steps in one snapshot: an event is seen if and only if its wake-up is eaten."""
+    return _by_workflow(ids, (await db.execute(_LIVE, {"ids": list(ids)})).all())
+
+
+async def read_all(db: AsyncSession, workflow_id: str) -> list[WorkflowStep]:
+    return _by_workflow([workflow_id], (await db.execute(_ALL, {"ids": [workflow_id]})).all())[workflow_id]
+
+
+def _by_workflow(ids: Sequence[str], found: Iterable[Any]) -> dict[str, list[WorkflowStep]]:
+    steps: dict[str, list[WorkflowStep]] = {workflow_id: [] for workflow_id in ids}
+    for row in found:
+        steps[row.install_workflow_id].append(WorkflowStep(**row._mapping))
+    return steps
+
+
+def attach(db: AsyncSession, *objects: Any) -> None:
+    """Make rows read here known to the session, so that a handler that looks for them finds these objects."""
+    for row in objects:
+        make_transient_to_detached(row)
+        db.add(row)
+
+
+def detach(db: AsyncSession, *objects: Any) -> None:
+    """Take the rows back from the session: they are written by `write`."""
+    for row in objects:
+        if row in db:
+            db.expunge(row)
+
+
+# Workflows of one serial key start one after another. The lock comes first, the look in a statement of its own after it.
+_TURN_LOCK = text(
+    "select k.key from unnest(cast(:keys as text[])) as k(key) where pg_try_advisory_xact_lock(hashtextextended('workflow:' || k.key, 0))"
+)
+_TURN = text("""
+select w.id from install_workflows w where w.id = any(cast(:ids as text[])) and not exists (
+    select 1 from install_workflows o where o.serial_key = w.serial_key and o.state <> 'finished' and o.id <> w.id
+    and (o.state = 'running' or (o.created_at, o.id) < (w.created_at, w.id)))
+""")
+_BATON = text("""
+insert into wakeup (workflow_id)
+select o.id from unnest(cast(:keys as text[])) as k(key) cross join lateral (
+    select id from install_workflows where serial_key = k.key and state <> 'finished' order by created_at, id limit 1) o
+""")
+
+
+async def turns(db: AsyncSession, pending: Sequence[Workflow]) -> tuple[set[str], set[str]]:
+    """Return the ids that may start now, and those that must look again since another process decides over the same key."""
+    keys = sorted({workflow.serial_key for workflow in pending})
+    locked = set((await db.execute(_TURN_LOCK, {"keys": keys})).scalars())
+    mine = [workflow.id for workflow in pending if workflow.serial_key in locked]
+    free = set((await db.execute(_TURN, {"ids": mine})).scalars()) if mine else set()
+    return free, {workflow.id for workflow in pending} - set(mine)
+
+
+async def pass_on(db: AsyncSession, keys: Sequence[str]) -> None:
+    """Wake the oldest unfinished workflow of each key."""
+    await db.execute(_BATON, {"keys": sorted(set(keys))})
+
+
+_STEP_WRITTEN = (
+    ("state", "text"), ("status", "jsonb"), ("started_at", "timestamptz"), ("finished_at", "timestamptz"), ("step_target_id", "text"),
+    ("step_target_type", "text"), ("metadata", "jsonb"), ("args", "jsonb"), ("after", "jsonb"), ("needs", "jsonb"),
+    ("group_retry_idx", "int"), ("waits_for", "text"), ("wake_at", "timestamptz"), ("attempt", "int"), ("raised", "int"),
+    ("settling", "text"), ("error", "text"), ("retried", "bool"),
+)  # fmt: skip
+_WORKFLOW_WRITTEN = (
+    ("state", "text"), ("status", "jsonb"), ("started_at", "timestamptz"), ("finished_at", "timestamptz"), ("attempts", "int"),
+)  # fmt: skip
+
+
+def _update(table: str, written: Sequence[tuple[str, str]]) -> Any:
+    # Arrays of JSON go over as text: one encoding on our side, one cast on the server's.
+    arrays = ", ".join(f"cast(:{name} as {'text' if kind == 'jsonb' else kind}[])" for name, kind in written)
+    sets = ", ".join(f'"{name}" = q.{name}::{kind}' for name, kind in written)
+    names = ", ".join(name if name != "after" else '"after"' for name, _ in written)
+    return text(
+        f"update {table} t set {sets}, updated_at = clock_timestamp() "  # noqa: S608 - names of columns, no values
+        f"from unnest(cast(:id as text[]), {arrays}) as q(id, {names}) where t.id = q.id"
+    )
+
+
+_WRITE_STEPS = _update("install_workflow_steps", _STEP_WRITTEN)
+_WRITE_WORKFLOWS = _update("install_workflows", _WORKFLOW_WRITTEN)
+_ATTRIBUTE = {"metadata": "step_metadata"}
+_encode = msgspec.json.encode
+
+
+def _columns(written: Sequence[tuple[str, str]], changed: Sequence[Any]) -> dict[str, list[Any]]:
+    values: dict[str, list[Any]] = {"id": [row.id for row in changed]}
+    for name, kind in written:
+        attribute = _ATTRIBUTE.get(name, name)
+        column = [getattr(row, attribute) for row in changed]
+        values[name] = [_encode(value).decode() for value in column] if kind == "jsonb" else column
+    return values
+
+
+_WAKE = text("""
+insert into wakeup (workflow_id, due)
+select q.id, coalesce(q.due, clock_timestamp()) from unnest(cast(:ids as text[]), cast(:due as timestamptz[])) as q(id, due)
+""")
+
+
+async def write(
+    db: AsyncSession, steps: Sequence[WorkflowStep], workflows: Sequence[Workflow], wakeups: Sequence[tuple[str, datetime | None]]
+) -> None:
+    """Write what an advance changed. A wake-up without a time is due at once."""
+    if steps:
+        await db.execute(_WRITE_STEPS, _columns(_STEP_WRITTEN, steps))
+    if workflows:
+        await db.execute(_WRITE_WORKFLOWS, _columns(_WORKFLOW_WRITTEN, workflows))
+    if wakeups:
+        await db.execute(_WAKE, {"ids": [one for one, _ in wakeups], "due": [due for _, due in wakeups]})
+
+
+_NEXT_DUE = text("select extract(epoch from min(due) - clock_timestamp()) from wakeup where workflow_id <> ''")
+
+
+async def seconds_until_due(db: AsyncSession) -> float | None:
+    """Return how long until the next wake-up is due; None when there is none."""
+    found = (await db.execute(_NEXT_DUE)).scalar()
+    return None if found is None else float(found)
