@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from exclave.engine import rows, rules, store, tasks
@@ -13,6 +14,7 @@ from exclave.engine.models import Workflow, WorkflowStep, WorkflowStepApproval, 
 from exclave.engine.rules import Change
 from exclave.engine.status import moved
 from exclave.kit.context import Actor, Ctx
+from exclave.kit.errors import Problem
 
 log = logging.getLogger(__name__)
 
@@ -23,8 +25,17 @@ class Raised(Exception):
     """A handler or a definition raised: `step_id` is empty for a definition."""
 
     def __init__(self, workflow_id: str, step_id: str, cause: BaseException) -> None:
-        super().__init__(f"{type(cause).__name__}: {cause}")
+        super().__init__(describe(cause))
         self.workflow_id, self.step_id, self.cause = workflow_id, step_id, cause
+
+
+def describe(cause: BaseException) -> str:
+    """Say what was raised in one line. Of a database error only its first line: the rest holds the values of the statement."""
+    if isinstance(cause, Problem):
+        return cause.description
+    if isinstance(cause, DBAPIError):
+        return f"database error: {str(cause.orig).splitlines()[0]}"
+    return f"{type(cause).__name__}: {cause}"
 
 
 @dataclass
@@ -107,7 +118,7 @@ class Advance:
 
     async def _start(self, ctx: Ctx, workflow: Workflow) -> None:
         """Begin a workflow, or go on after a retry: steps are made once."""
-        first = workflow.started_at is None
+        workflow_id, first = workflow.id, workflow.started_at is None
         if first:
             definition = self.registry.definitions.get(workflow.type)
             try:
@@ -119,7 +130,7 @@ class Advance:
                 if self.solo:
                     await self.db.flush()
             except Exception as error:
-                raise Raised(workflow.id, "", error) from error
+                raise Raised(workflow_id, "", error) from error
             finally:
                 store.detach(self.db, workflow)
             workflow.started_at = self.moment
@@ -152,18 +163,20 @@ class Advance:
         steps: list[WorkflowStep],
         verb: Callable[[Ctx, WorkflowStep], Awaitable[Outcome]],
     ) -> None:
+        ids = (workflow.id, step.id)  # a refused flush expires the rows
         try:
             outcome = await verb(ctx, step)
             await self._carry(ctx, workflow, step, steps, outcome)
             if self.solo:
                 await self.db.flush()
         except Exception as error:
-            raise Raised(workflow.id, step.id, error) from error
+            raise Raised(*ids, error) from error
 
     async def _settle(self, ctx: Ctx, steps: list[WorkflowStep]) -> None:
         for step in steps:
             if not step.settling or (step.raised and step.wake_at and step.wake_at > self.moment):
                 continue
+            ids = (step.install_workflow_id, step.id)
             try:
                 await self._handler(step).settled(ctx, step, step.settling)
                 if self.solo:
@@ -171,7 +184,7 @@ class Advance:
             except Raised:
                 raise
             except Exception as error:
-                raise Raised(step.install_workflow_id, step.id, error) from error
+                raise Raised(*ids, error) from error
             step.settling, step.raised = "", 0
             self.steps[step.id] = step
 

@@ -14,10 +14,10 @@ from datetime import timedelta
 
 import asyncpg
 from sqlalchemy import delete
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from exclave.engine import rows, rules, service, store
-from exclave.engine.advance import Advance, Raised
+from exclave.engine.advance import Advance, Raised, describe
 from exclave.engine.definition import Fail, Registry
 from exclave.engine.models import Wakeup, WorkflowStep
 from exclave.engine.sweep import Sweep
@@ -66,6 +66,7 @@ class Loop:
         self._idle: set[asyncio.Future[None]] = set()
         self._again = False
         self._cost = 0.0002  # seconds per workflow, a moving average
+        self._stopping = False
         self._tasks: list[asyncio.Task[None]] = []
 
     async def run(self) -> None:
@@ -77,13 +78,14 @@ class Loop:
         try:
             await asyncio.gather(*self._tasks)
         except asyncio.CancelledError:
-            if not all(task.done() for task in self._tasks):
-                raise  # cancelled from outside; after `stop` every part has ended
+            if not self._stopping:
+                raise
         finally:
             await self.stop()
 
     async def stop(self) -> None:
         """End every part. A transaction under way is rolled back and its wake-ups stay."""
+        self._stopping = True
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -130,8 +132,8 @@ class Loop:
                 log.warning("the engine cannot reach the database, trying again: %s", type(error).__name__)
                 await asyncio.sleep(0.3)  # back-off of a lost connection
                 continue
-            except Exception:
-                log.exception("an advance failed")
+            except Exception as error:
+                log.error("an advance failed: %s", describe(error), exc_info=None if isinstance(error, DBAPIError) else error)
                 await asyncio.sleep(0.3)
                 continue
             # What is due but locked is another process's work: without a lower bound this would spin.
@@ -157,7 +159,7 @@ class Loop:
             if not claimed:
                 raise
             if not isinstance(error, Raised):
-                log.info("an advance of %d workflows was rolled back: %s: %s", len(claimed), type(error).__name__, error)
+                log.info("an advance of %d workflows was rolled back: %s", len(claimed), describe(error))
             for workflow_id in claimed:
                 await self._alone(workflow_id)
             return len(claimed)
@@ -187,7 +189,9 @@ class Loop:
         cause = raised.cause
         # A problem that the reader can cause will not go away by itself; one of timing may.
         hopeless = isinstance(cause, Problem) and cause.user_error and not isinstance(cause, (Conflict, TooMany))
-        message = str(raised) if not isinstance(cause, Problem) else cause.description
+        message = str(raised)
+        # The chain of a database error prints the values of its statement, which may be secret.
+        trace = None if isinstance(cause, DBAPIError) else cause
         async with self._runtime.sweep() as ctx:
             found, moment = await store.claim(ctx.db, 1, raised.workflow_id)
             if not found:
@@ -199,11 +203,11 @@ class Loop:
                     continue
                 step.raised += 1
                 step.error = message
-                log.warning("step %s (%s) raised, try %d: %s", step.id, step.kind, step.raised, message, exc_info=cause)
+                log.warning("step %s (%s) raised, try %d: %s", step.id, step.kind, step.raised, message, exc_info=trace)
                 if step.raised < self._patience.limit and not hopeless:
                     step.wake_at = moment + self._patience.after(step.raised)
                 elif step.settling:  # the outcome of the step stands: what could not be told is put down and left
-                    log.error("step %s (%s) could not be told %s", step.id, step.kind, step.settling, exc_info=cause)
+                    log.error("step %s (%s) could not be told %s", step.id, step.kind, step.settling, exc_info=trace)
                     step.settling, step.raised, step.wake_at = "", 0, None
                 elif step.state == "pending" or step.state in rules.WORKING:
                     if step.state == "pending":
@@ -216,7 +220,7 @@ class Loop:
             if not raised.step_id:
                 workflow.attempts += 1
                 due = moment + self._patience.after(workflow.attempts)
-                log.warning("workflow %s raised, try %d: %s", workflow.id, workflow.attempts, message, exc_info=cause)
+                log.warning("workflow %s raised, try %d: %s", workflow.id, workflow.attempts, message, exc_info=trace)
                 if workflow.state != "finished" and (hopeless or workflow.attempts >= self._patience.limit):
                     description = "its steps could not be made" if workflow.started_at is None else "it could not be advanced"
                     rows.fail(workflow, message, by=workflow.created_by_id, description=description)

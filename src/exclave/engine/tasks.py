@@ -140,12 +140,12 @@ class Calls:
                         seconds = await self._seconds_until_due()
                     except Exception as error:
                         log.warning("side work cannot be taken now: %s: %s", type(error).__name__, error)
-                        await self._lost()
+                        await self.close()
                         taken, seconds = 0, 1.0
                     if not taken:
                         await hints.wait(seconds)
         finally:
-            await self._lost()
+            await self.close()
 
     async def once(self) -> bool:
         """Take what is due and run it to its end; False when there was nothing. For tests."""
@@ -155,17 +155,6 @@ class Calls:
         await asyncio.gather(*self._running.values())
         return True
 
-    async def _lost(self) -> None:
-        """Without its connection this process holds no lock: what runs here may run elsewhere already, so it ends."""
-        for task in self._running.values():
-            task.cancel()
-        await asyncio.gather(*self._running.values(), return_exceptions=True)
-        if self._connection is not None:
-            connection, self._connection = self._connection, None
-            with contextlib.suppress(Exception):
-                await connection.invalidate()
-                await connection.close()
-
     async def _locks(self) -> AsyncConnection:
         if self._connection is None:
             session = self._runtime.engine()
@@ -174,6 +163,18 @@ class Calls:
             self._connection = await engine.connect()
             await self._connection.execution_options(isolation_level="AUTOCOMMIT")
         return self._connection
+
+    async def close(self) -> None:
+        """End what runs here and let go of the locks. Without its connection this process holds none: what runs here may run
+        elsewhere already."""
+        for task in self._running.values():
+            task.cancel()
+        await asyncio.gather(*self._running.values(), return_exceptions=True)
+        if self._connection is not None:
+            connection, self._connection = self._connection, None
+            with contextlib.suppress(Exception):
+                await connection.invalidate()
+                await connection.close()
 
     async def _seconds_until_due(self) -> float:
         connection = await self._locks()
