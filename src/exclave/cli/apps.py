@@ -1,0 +1,51 @@
+"""`exclave apps …`"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from exclave.cli import output, session
+from exclave.cli.config_commands import apps_app as app
+from exclave.client.public import PublicApi
+from exclave.wire.public.apps import App, CreateAppRequest
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.command()
+def create(name: str, as_json: Json = False, description: str = "", display_name: str = "") -> None:
+    """Create an app."""
+
+    async def work(api: PublicApi) -> App:
+        return await api.http.send("POST", "/v1/apps", CreateAppRequest(name, description=description, display_name=display_name), App)
+
+    made = session.call(work)
+    output.as_json(made) if as_json else output.data(f"{made.id}\t{made.name}")
+
+
+@app.command("list")
+def list_apps(as_json: Json = False) -> None:
+    """List the apps of the org."""
+
+    async def work(api: PublicApi) -> list[App]:
+        return [found async for found in api.pages("/v1/apps", App)]
+
+    apps = session.call(work)
+    if as_json:
+        output.as_json(apps)
+    else:
+        output.table(("NAME", "ID", "STATUS", "CREATED"), [(a.name, a.id, a.status, output.when(a.created_at)) for a in apps])
+
+
+@app.command()
+def sync(
+    directory: Annotated[Path, typer.Argument(help="The app directory; its name is the app's name.")] = Path(),
+    name: Annotated[str, typer.Option("--app", help="The app to sync to, when it is not named like the directory.")] = "",
+    wait: Annotated[bool, typer.Option(help="Wait for the builds.")] = True,
+    as_json: Json = False,
+) -> None:
+    """Send an app directory to the server as a new app config, and build what changed."""
+    from exclave.cli.sync import sync_directory
+
+    sync_directory(directory, name, wait=wait, as_json=as_json)

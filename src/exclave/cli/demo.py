@@ -1,0 +1,195 @@
+"""`exclave demo`: the whole product once. It has no code path of its own: it prints each command, then runs it as a user would."""
+
+import json
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from exclave.cli import output
+from exclave.kit import terraform
+
+APP = "hello-local"
+INSTALL = "acme"
+
+
+class Failed(Exception):
+    """A command of the demo failed; the message says which."""
+
+
+def demo(
+    app: str = typer.Option("", help="The app directory; the repository's examples/hello-local by default."),
+    keep: bool = typer.Option(False, "--keep", help="Keep the data directory when all went well."),
+) -> None:
+    """Run the whole product once: start it, create an app and an install, approve, apply, look, reprovision, tear down, stop."""
+    try:
+        terraform.find(os.environ)  # before the disk is touched
+    except terraform.TerraformMissing as error:
+        output.note(f"exclave: {error}")
+        raise typer.Exit(2) from error
+    source = Path(app) if app else _example()
+    _Demo(source, keep=keep).run()
+
+
+def _example() -> Path:
+    here = Path(__file__).resolve()
+    for parent in (Path.cwd(), *here.parents):
+        if (parent / "examples" / APP / "metadata.toml").exists():
+            return parent / "examples" / APP
+    output.note("exclave: examples/hello-local is not here: run the demo in a clone of the repository, or name an app with --app")
+    raise typer.Exit(2)
+
+
+def _base() -> Path:
+    """Below the usual data directory; small and private."""
+    if os.environ.get("EXCLAVE_DATA_DIR"):
+        return Path(os.environ["EXCLAVE_DATA_DIR"])
+    if os.geteuid() == 0:
+        return Path("/var/lib/exclave/demo")
+    home = os.environ.get("XDG_DATA_HOME") or os.path.join(os.environ.get("HOME") or os.path.expanduser("~"), ".local", "share")
+    return Path(home) / "exclave" / "demo"
+
+
+class _Demo:
+    def __init__(self, source: Path, *, keep: bool) -> None:
+        self.source, self.keep = source, keep
+        self.base = _base()
+        self.environ = self._environment()
+        self.server: subprocess.Popen[bytes] | None = None
+        self.began = time.monotonic()
+
+    def _environment(self) -> dict[str, str]:
+        """An allow-list: nothing of the caller's EXCLAVE_, NUON_ or TF_ variables changes what the demo does."""
+        names = ("PATH", "HOME", "LANG", "TERM", "COLUMNS", "LINES", "NO_COLOR", "TMPDIR", "EXCLAVE_TERRAFORM", "HTTP_PROXY", "HTTPS_PROXY",
+                 "http_proxy", "https_proxy")  # fmt: skip
+        kept = {name: os.environ[name] for name in names if name in os.environ}
+        ports = {f"EXCLAVE_{name}_PORT": "0" for name in ("PUBLIC", "ADMIN", "RUNNER")}
+        return {
+            **kept,
+            **ports,
+            "EXCLAVE_DATA_DIR": str(self.base),
+            "EXCLAVE_CONFIG": str(self.base / "cli.toml"),
+            "EXCLAVE_LOG_LEVEL": "warning",
+            "PATH": os.path.dirname(sys.executable) + os.pathsep + kept.get("PATH", os.defpath),
+        }
+
+    def run(self) -> None:
+        self._clear_left_overs()
+        try:
+            self._start()
+            self._story()
+        except Failed as error:
+            self._stop()
+            output.note(f"\nthe demo failed: {error}\nthe data is kept in {self.base}: its server/runners/*.log and pg/log say more")
+            raise typer.Exit(1) from error
+        except KeyboardInterrupt:
+            self._stop()
+            output.note("\nstopped")
+            raise typer.Exit(130) from None
+        self._stop()
+        if not self.keep:
+            self._remove()
+        output.note(f"\nthe demo went through in {time.monotonic() - self.began:.1f} s")
+
+    def _story(self) -> None:
+        self._tell("A vendor describes an app once, in a directory of TOML, and sends it to the server.")
+        self._exclave("apps", "create", APP)
+        self._exclave("apps", "sync", str(self.source))
+        self._tell("Each customer gets an install. Its workflow starts at once and stops at the first plan.")
+        made = self._json("installs", "create", INSTALL, "--app", APP, "--input", "greeting=Hello from Exclave")
+        workflow = made["workflow_id"]
+        self._exclave("workflows", "watch", workflow, "--until", "approval")
+        self._tell("Somebody looks at the plan and approves it; all further plans of this workflow are approved, too.")
+        self._exclave("workflows", "plan", workflow)
+        self._exclave("workflows", "approve", workflow, "--note", "looks right")
+        self._exclave("workflows", "approve", workflow, "--all")
+        self._tell("Sandbox, then two components side by side, then the one that uses their outputs, then an action.")
+        self._exclave("workflows", "watch", workflow)
+        self._exclave("logs", INSTALL, "-f")
+        self._exclave("installs", "state", INSTALL)
+        self._tell("Again: nothing has changed, so nothing is applied.")
+        again = self._line("installs", "reprovision", INSTALL)
+        self._exclave("workflows", "watch", again)
+        self._exclave("sandbox-runs", INSTALL)
+        self._tell("And away: components in the reverse order, then the sandbox.")
+        end = self._line("installs", "deprovision", INSTALL)
+        self._exclave("workflows", "approve", end, "--all")
+        self._exclave("workflows", "watch", end)
+        self._tell("The page that this product was asked for, with every nested object filled.")
+        self._exclave("sandbox-runs", INSTALL, "--expand", "all", "--json")
+
+    # Running commands.
+
+    def _tell(self, line: str) -> None:
+        print(f"\n# {line}", flush=True)
+
+    def _show(self, *arguments: str) -> None:
+        print(f"$ exclave {shlex.join(arguments)}", flush=True)
+
+    def _exclave(self, *arguments: str) -> None:
+        self._show(*arguments)
+        code = subprocess.run(
+            [sys.executable, "-P", "-m", "exclave.cli", *arguments], env=self.environ, stdin=subprocess.DEVNULL
+        ).returncode
+        if code:
+            raise Failed(f"`exclave {shlex.join(arguments)}` ended with exit code {code}")
+
+    def _line(self, *arguments: str) -> str:
+        """Run a command, show what it prints, and return its last word."""
+        self._show(*arguments)
+        done = subprocess.run(self._command(*arguments), env=self.environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        sys.stdout.write(done.stdout.decode())
+        sys.stdout.flush()
+        self._checked(arguments, done.returncode)
+        return done.stdout.decode().split()[-1]
+
+    def _json(self, *arguments: str) -> Any:
+        self._show(*arguments, "--json")
+        done = subprocess.run(self._command(*arguments, "--json"), env=self.environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        self._checked(arguments, done.returncode)
+        found = json.loads(done.stdout)
+        print(json.dumps({"install": {"id": found["install"]["id"]}, "workflow_id": found["workflow_id"]}), flush=True)
+        return found
+
+    # The server.
+
+    def _start(self) -> None:
+        self._show("up")
+        self.server = subprocess.Popen(
+            [sys.executable, "-P", "-m", "exclave.cli", "up"],
+            env=self.environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=True,
+        )  # fmt: skip
+        assert self.server.stdout is not None
+        for line in self.server.stdout:
+            sys.stdout.write(line.decode())
+            sys.stdout.flush()
+            if line.startswith(b"running"):
+                return
+        raise Failed(f"`exclave up` ended with exit code {self.server.wait()}")
+
+    def _stop(self) -> None:
+        if self.server is None or self.server.poll() is not None:
+            return
+        self.server.send_signal(signal.SIGTERM)
+        try:
+            self.server.wait(60)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.server.pid, signal.SIGKILL)
+            self.server.wait()
+
+    def _clear_left_overs(self) -> None:
+        """Stop what an earlier demo left running, by its pid file, and start from nothing."""
+        if self.base.exists():
+            subprocess.run([sys.executable, "-P", "-m", "exclave.server", "stop"], env=self.environ, check=False)
+            self._remove()
+
+    def _remove(self) -> None:
+        subprocess.run([sys.executable, "-P", "-m", "exclave.server", "remove"], env=self.environ, check=False)
+        shutil.rmtree(self.base, ignore_errors=True)

@@ -1,0 +1,51 @@
+"""Run a command against the API: one event loop, one connection, problems as one line and an exit code.
+
+Exit codes: 0 fine, 1 the thing asked for failed or is invalid, 2 usage or environment, 3 not found, 130 interrupted.
+"""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import typer
+
+from exclave.cli import contexts
+from exclave.cli.output import note
+from exclave.client.http import Refused, Unreachable
+from exclave.client.public import PublicApi
+from exclave.kit.errors import Problem
+
+T = TypeVar("T")
+
+FAILED, USAGE, MISSING = 1, 2, 3
+
+
+def call(work: Callable[[PublicApi], Awaitable[T]]) -> T:
+    """Open the API of the current context, do the work, give its answer; or end the process with a clear line."""
+    try:
+        return asyncio.run(_opened(work))
+    except contexts.NoContext as error:
+        raise stop(str(error), USAGE) from error
+    except Unreachable as error:
+        raise stop(error.description, USAGE) from error
+    except Refused as error:
+        raise stop(error.said if error.status in (400, 409) else error.description, MISSING if error.status == 404 else FAILED) from error
+    except Problem as error:
+        raise stop(error.description, FAILED) from error
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+    except BrokenPipeError:
+        sys.stderr.close()
+        raise typer.Exit(0) from None
+
+
+async def _opened(work: Callable[[PublicApi], Awaitable[T]]) -> T:
+    context = contexts.current()
+    async with PublicApi(context.api_url, token=context.token, org_id=context.org_id) as api:
+        return await work(api)
+
+
+def stop(message: str, code: int) -> typer.Exit:
+    note(f"exclave: {message}")
+    return typer.Exit(code)

@@ -1,0 +1,113 @@
+"""Follow a workflow: a live table on a terminal, one plain line per change elsewhere."""
+
+import sys
+from typing import Any
+
+from exclave.cli import output, session
+from exclave.cli.workflows import status_of
+from exclave.client.public import PublicApi
+from exclave.wire.public.workflows import Workflow, WorkflowStep
+
+
+def watch_workflow(workflow: str, *, until: str, as_json: bool) -> None:
+    """Follow until it is finished or, with `until="approval"`, until a step asks."""
+    if until not in ("finished", "approval"):
+        raise session.stop(f"--until {until}: choose finished or approval", session.USAGE)
+    ended = session.call(lambda api: _follow(api, workflow, until, quiet=as_json))
+    if as_json:
+        output.as_json(ended)
+    status = status_of(ended)
+    if ended.finished and status != "success":
+        raise session.stop(f"the workflow ended with {status}: {_why(ended)}", session.FAILED)
+
+
+def _why(workflow: Workflow) -> str:
+    for step in workflow.steps or []:
+        if status_of(step) in ("error", "approval-denied") and step.status:
+            return f"step {step.name!r}: {step.status.status_human_description}"
+    return workflow.status.status_human_description if workflow.status else ""
+
+
+async def _follow(api: PublicApi, workflow: str, until: str, *, quiet: bool) -> Workflow:
+    show = _Nothing() if quiet else _Live() if sys.stdout.isatty() else _Lines()
+    with show:
+        version = ""
+        while True:
+            answer = await api.http.request(
+                "GET", f"/v1/workflows/{workflow}/watch", params={"after": version}, timeout=60, idempotent=True
+            )
+            version = answer.headers.get("x-exclave-version", "")
+            found = api.http.decoded(answer, Workflow)
+            show.update(found)
+            asking = any(status_of(step) == "approval-awaiting" for step in found.steps or [])
+            if found.finished or (until == "approval" and asking):
+                break
+    failed = [step for step in found.steps or [] if status_of(step) == "error"]
+    if found.finished and not quiet:
+        for step in failed:
+            await _tail(api, step)
+    return found
+
+
+async def _tail(api: PublicApi, step: WorkflowStep) -> None:
+    """Print the last log lines of a failed step."""
+    tail: Any = (step.status.metadata if step.status else {}).get("tail")
+    for line in str(tail or "").splitlines():
+        output.note(f"  | {line}")
+
+
+class _Nothing:
+    def __enter__(self) -> "_Nothing":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    def update(self, workflow: Workflow) -> None:
+        return None
+
+
+class _Lines(_Nothing):
+    """One line for each step whose status changed."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, str] = {}
+
+    def update(self, workflow: Workflow) -> None:
+        for step in workflow.steps or []:
+            status = status_of(step)
+            if step.execution_type == "hidden" or self._seen.get(step.id, "pending") == status:
+                continue
+            self._seen[step.id] = status
+            why = step.status.status_human_description if step.status else ""
+            took = f" ({output.seconds(step.execution_time)})" if step.finished else ""
+            output.data(f"{status:18} {step.name}{took}{': ' + why if why and status not in ('success',) else ''}")
+        if workflow.finished:
+            output.data(f"{status_of(workflow):18} {workflow.name or workflow.type} ({output.seconds(workflow.execution_time)})")
+
+
+class _Live(_Nothing):
+    """A table that is drawn in place."""
+
+    def __enter__(self) -> "_Live":
+        from rich.live import Live
+
+        self._live = Live(console=output.console(), auto_refresh=False, transient=False)
+        self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._live.stop()
+
+    def update(self, workflow: Workflow) -> None:
+        from rich.table import Table
+
+        shown = Table(box=None, pad_edge=False, header_style="bold", title=f"{workflow.name or workflow.type}: {status_of(workflow)}")
+        for head in ("STEP", "STATUS", "TOOK", "WHY"):
+            shown.add_column(head, overflow="fold")
+        for step in workflow.steps or []:
+            if step.execution_type == "hidden":
+                continue
+            why = step.status.status_human_description if step.status else ""
+            shown.add_row(step.name, output.coloured(status_of(step)), output.seconds(step.execution_time), why)
+        self._live.update(shown, refresh=True)

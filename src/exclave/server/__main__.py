@@ -1,0 +1,132 @@
+"""`python -m exclave.server up|server|migrate|openapi|stop|remove`: what the CLI starts, so that it needs to import none of it."""
+
+import asyncio
+import json
+import os
+import sys
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from exclave.kit import postgres
+from exclave.kit.postgres import PostgresProblem
+from exclave.kit.terraform import TerraformMissing
+from exclave.server.pidfile import AlreadyUp
+from exclave.server.settings import Settings
+
+
+def main(arguments: list[str]) -> int:
+    """Run a command; problems are one line on stderr and exit code 2, an interruption ends with 0."""
+    command, *rest = arguments or [""]
+    try:
+        settings = Settings()
+        if command == "openapi":
+            return _openapi(rest)
+        if settings.data_dir == Path():
+            settings = settings.model_copy(update={"data_dir": postgres.default_base()})
+        match command:
+            case "up":
+                return _up(settings, rest)
+            case "server":
+                return _server(settings)
+            case "migrate":
+                return _migrate(settings)
+            case "stop":
+                return _stop(settings)
+            case "remove":
+                return _remove(settings)
+    except ValidationError as error:
+        for wrong in error.errors():
+            print(f"exclave: EXCLAVE_{'_'.join(map(str, wrong['loc'])).upper()}: {wrong['msg']}", file=sys.stderr)
+        return 2
+    except (TerraformMissing, PostgresProblem, AlreadyUp, Refused) as error:
+        print(f"exclave: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 0
+    print("usage: exclave up | server | migrate | openapi", file=sys.stderr)
+    return 2
+
+
+class Refused(Exception):
+    """A setting is missing or wrong; the message names it and the way out."""
+
+
+def _up(settings: Settings, rest: list[str]) -> int:
+    from exclave.server import serve
+    from exclave.server.up import Announce, up
+
+    serve.set_up_logs(settings.log_level)
+    announce = Announce(Path(rest[0]), int(rest[1])) if len(rest) > 1 else None
+    try:
+        serve.run(up(settings, os.environ, announce=announce))
+    except serve.PortTaken as error:
+        raise Refused(str(error)) from error
+    return 0
+
+
+def _server(settings: Settings) -> int:
+    from exclave.server import runtime, serve
+
+    _needs_database(settings)
+    serve.set_up_logs(settings.log_level)
+
+    async def run() -> None:
+        sockets = serve.listen(settings) if settings.role in ("api", "all") else {}
+        process = runtime.make(settings, runtime.external(settings))
+        try:
+            await serve.serve(settings, process.runtime, sockets)
+        finally:
+            await process.close()
+
+    try:
+        serve.run(run())
+    except serve.PortTaken as error:
+        raise Refused(str(error)) from error
+    return 0
+
+
+def _migrate(settings: Settings) -> int:
+    from exclave.migrations.upgrade import upgrade
+    from exclave.server import runtime
+
+    _needs_database(settings)
+    asyncio.run(upgrade(runtime.external(settings).owner))
+    print("the schema is up to date", file=sys.stderr)
+    return 0
+
+
+def _stop(settings: Settings) -> int:
+    """Stop what an `up` on this data directory left running."""
+    from exclave.server import pidfile
+
+    pidfile.stop(settings.data_dir / "up.pid")
+    if settings.data_dir.exists():
+        postgres.stop_left_over(settings.data_dir)
+    return 0
+
+
+def _remove(settings: Settings) -> int:
+    """Stop the embedded database of this data directory and delete everything in it. Only the demo does this."""
+    if settings.data_dir.exists():
+        postgres.remove(settings.data_dir)
+    return 0
+
+
+def _openapi(rest: list[str]) -> int:
+    from exclave.server import wiring
+
+    audience = rest[0] if rest else "public"
+    if audience not in ("public", "runner"):
+        raise Refused(f"{audience!r} is no audience: choose public or runner")
+    print(json.dumps(wiring.document(audience), indent=1, ensure_ascii=False))
+    return 0
+
+
+def _needs_database(settings: Settings) -> None:
+    if not settings.database_url:
+        raise Refused("EXCLAVE_DATABASE_URL is not set: it names a PostgreSQL 15 or newer; for a database of its own use `exclave up`")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,134 @@
+"""Runners of the platform `local`: processes of this machine, one for each org's builds and one for each install.
+
+Between server and runner nothing passes but the runner API: a runner gets a URL, its id and a token on its standard input. What should
+run is read from the rows whenever a hint comes; a runner that ends by itself is started again.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+from exclave.domain.runners import service as runners
+from exclave.kit.context import Runtime
+
+log = logging.getLogger(__name__)
+
+TOKEN_LIFE = timedelta(days=7)
+_RESTART_SECONDS = 2.0
+_DRAIN_SECONDS = 25.0
+
+
+@dataclass
+class _Child:
+    mode: str
+    process: asyncio.subprocess.Process
+    watch: asyncio.Task[None] = field(repr=False)
+
+
+class LocalRunners:
+    """Keeps the runner processes that the rows ask for."""
+
+    def __init__(self, runtime: Runtime, directory: Path, environ: Mapping[str, str]) -> None:
+        self._runtime, self._directory, self._environ = runtime, directory, environ
+        self._children: dict[str, _Child] = {}
+        self._restart = asyncio.Event()
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Keep them while the block runs; at its end stop all, and wait until they are gone."""
+        await self._stop_left_overs()
+        task = asyncio.create_task(self._keep())
+        try:
+            yield
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+            await asyncio.gather(*(self._end(runner_id) for runner_id in list(self._children)))
+
+    async def _keep(self) -> None:
+        async with self._runtime.bus.subscribe(runners.LOCAL_TOPIC) as hints:
+            while True:
+                try:
+                    wanted = await runners.local_runners(self._runtime)
+                    for runner_id in self._children.keys() - wanted.keys():
+                        await self._end(runner_id)
+                    for runner_id in wanted.keys() - self._children.keys():
+                        await self._start(runner_id, wanted[runner_id])
+                except Exception:
+                    log.exception("local runners could not be looked after, trying again")
+                await hints.wait(15)
+
+    async def _start(self, runner_id: str, mode: str) -> None:
+        work = self._directory / runner_id
+        work.mkdir(parents=True, exist_ok=True, mode=0o700)
+        token = await runners.local_token(self._runtime, runner_id, TOKEN_LIFE)
+        kept = ("PATH", "EXCLAVE_TERRAFORM", "EXCLAVE_LOCAL_SOURCES", "LANG", "SSL_CERT_FILE", "SSL_CERT_DIR")
+        environ = {name: self._environ[name] for name in kept if self._environ.get(name)}
+        environ |= {
+            "RUNNER_API_URL": self._runtime.settings.runner_url,
+            "RUNNER_ID": runner_id,
+            "RUNNER_API_TOKEN_FD": "0",
+            "EXCLAVE_RUNNER_WORK": str(work),
+            "HOME": str(work),
+            "PYTHONUNBUFFERED": "1",
+        }
+        with (self._directory / f"{runner_id}.log").open("ab") as output:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-P", "-m", "exclave.runner", mode,
+                stdin=asyncio.subprocess.PIPE, stdout=output, stderr=output, env=environ, cwd=work, start_new_session=True,
+            )  # fmt: skip
+        assert process.stdin is not None
+        process.stdin.write(token.encode())
+        process.stdin.close()
+        (self._directory / f"{runner_id}.pid").write_text(str(process.pid))
+        self._children[runner_id] = _Child(mode, process, asyncio.create_task(self._watch(runner_id, process)))
+
+    async def _watch(self, runner_id: str, process: asyncio.subprocess.Process) -> None:
+        code = await process.wait()
+        log.warning(
+            "the runner %s ended with %s, it is started again: %s.log has what it said", runner_id, code, self._directory / runner_id
+        )
+        await asyncio.sleep(_RESTART_SECONDS)  # back-off: a runner that cannot live must not spin
+        self._children.pop(runner_id, None)
+        self._runtime.bus.poke(runners.LOCAL_TOPIC)
+
+    async def _end(self, runner_id: str) -> None:
+        child = self._children.pop(runner_id, None)
+        if child is None:
+            return
+        child.watch.cancel()
+        with contextlib.suppress(ProcessLookupError):
+            child.process.send_signal(signal.SIGTERM)
+        try:
+            await asyncio.wait_for(child.process.wait(), _DRAIN_SECONDS)
+        except TimeoutError:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child.process.pid, signal.SIGKILL)
+            await child.process.wait()
+        (self._directory / f"{runner_id}.pid").unlink(missing_ok=True)
+
+    async def _stop_left_overs(self) -> None:
+        """Stop what a killed server left running, by pid file: only a process that is still that runner."""
+        await asyncio.gather(*(asyncio.to_thread(_stop_left_over, file) for file in self._directory.glob("*.pid")))
+
+
+def _stop_left_over(file: Path) -> None:
+    with contextlib.suppress(OSError, ValueError):
+        pid = int(file.read_text())
+        if b"exclave.runner" in Path(f"/proc/{pid}/cmdline").read_bytes():
+            os.kill(pid, signal.SIGTERM)
+            deadline = time.monotonic() + _DRAIN_SECONDS
+            while time.monotonic() < deadline:
+                os.kill(pid, 0)
+                time.sleep(0.05)  # another process's child: its end cannot be awaited
+            os.killpg(pid, signal.SIGKILL)
+    file.unlink(missing_ok=True)

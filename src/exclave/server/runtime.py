@@ -1,0 +1,87 @@
+"""Make the tools of a process from its settings."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from exclave.kit import db
+from exclave.kit.blobs import Blobs
+from exclave.kit.bus import Bus
+from exclave.kit.context import Runtime
+from exclave.kit.crypto import Master
+from exclave.kit.events import Events
+from exclave.kit.rls import APP, ENGINE
+from exclave.server import wiring
+from exclave.server.settings import Settings
+
+# A session that stops inside a transaction must not hold its locks: the engine's row lock is a lease (design: engine).
+_ENGINE_SETTINGS = {"idle_in_transaction_session_timeout": "10000"}
+
+
+@dataclass(frozen=True)
+class Urls:
+    """How a process connects: as the role of requests, as the role of workflows, as the owner of the schema."""
+
+    app: str
+    engine: str
+    owner: str
+
+
+def external(settings: Settings) -> Urls:
+    """The URLs for a database that somebody else runs. The login may be any member of the two roles."""
+    url = as_async(settings.database_url)
+    return Urls(app=url, engine=url, owner=as_async(settings.owner_url or settings.database_url))
+
+
+def as_async(text: str) -> str:
+    """Give a usual `postgresql://` URL the driver that we use."""
+    url = make_url(text)
+    if url.drivername in ("postgres", "postgresql"):
+        url = url.set(drivername="postgresql+asyncpg")
+    query = {("ssl" if key == "sslmode" else key): value for key, value in url.query.items()}
+    return url.set(query=query).render_as_string(hide_password=False)
+
+
+def plain(url: URL) -> str:
+    """The same for asyncpg itself."""
+    return url.set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+@dataclass
+class Process:
+    """A runtime and what must be closed with it."""
+
+    runtime: Runtime
+    engines: list[AsyncEngine]
+
+    async def close(self) -> None:
+        await self.runtime.bus.stop()
+        for engine in self.engines:
+            await engine.dispose()
+
+
+def make(settings: Settings, urls: Urls) -> Process:
+    """Make the runtime of a process: pools as the two roles, bus, keys, blobs, subscribers."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    app = db.connect(urls.app, pool=settings.api_connections, settings={"role": APP, "statement_timeout": "30000"})
+    engine = db.connect(urls.engine, pool=settings.engine_connections, settings={"role": ENGINE, **_ENGINE_SETTINGS})
+    events = Events()
+    wiring.subscribe(events)
+    runtime = Runtime(
+        app=db.sessions(app),
+        engine=db.sessions(engine),
+        bus=Bus(plain(make_url(urls.engine))),
+        events=events,
+        master=_master(settings),
+        blobs=Blobs(settings.data_dir / "blobs"),
+        settings=settings.facts(),
+    )
+    return Process(runtime, [app, engine])
+
+
+def _master(settings: Settings) -> Master:
+    if settings.master_key:
+        return Master.from_text(settings.master_key)
+    return Master.from_file(Path(settings.data_dir) / "master.key")

@@ -1,0 +1,140 @@
+"""Run a server process: listeners, workflows, sweeps, until a signal says stop."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import uvicorn
+from litestar import Litestar
+
+from exclave.api.app import listener
+from exclave.kit.context import Runtime
+from exclave.server import wiring
+from exclave.server.background import Background
+from exclave.server.settings import Settings
+
+log = logging.getLogger(__name__)
+
+_DRAIN_SECONDS = 5
+
+
+class PortTaken(Exception):
+    """A port that a setting names is in use. The message names both."""
+
+
+def listen(settings: Settings) -> dict[str, socket.socket]:
+    """Bind the three ports, or say which setting names one that is taken. Port 0 takes a free one."""
+    bound: dict[str, socket.socket] = {}
+    for name in ("public", "admin", "runner"):
+        port = getattr(settings, f"{name}_port")
+        sock = socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET, socket.SOCK_STREAM)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            sock.bind((settings.host, port))
+        except OSError as error:
+            sock.close()
+            for other in bound.values():
+                other.close()
+            raise PortTaken(
+                f"port {port} on {settings.host} cannot be used for the {name} API ({error.strerror}): "
+                f"free it, or set EXCLAVE_{name.upper()}_PORT"
+            ) from error
+        bound[name] = sock
+    return bound
+
+
+async def serve(
+    settings: Settings,
+    runtime: Runtime,
+    sockets: dict[str, socket.socket],
+    *,
+    ready: Callable[[], Awaitable[None]] | None = None,
+    stop: asyncio.Event | None = None,
+) -> None:
+    """Serve until SIGINT, SIGTERM or `stop`. `ready` is awaited once every route answers."""
+    stop = stop or asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    await runtime.bus.start()
+    async with contextlib.AsyncExitStack() as stack:
+        if settings.role in ("api", "all"):
+            await stack.enter_async_context(_listeners(runtime, sockets))
+        if settings.role in ("worker", "all"):
+            await stack.enter_async_context(Background(runtime, wiring.registry()).running())
+        if ready is not None:
+            await ready()
+        await stop.wait()
+        log.info("stopping")
+
+
+@contextlib.asynccontextmanager
+async def _listeners(runtime: Runtime, sockets: dict[str, socket.socket]) -> AsyncIterator[None]:
+    apps: dict[str, Litestar] = {
+        "public": listener("public", wiring.public_routes(), runtime),
+        "runner": listener("runner", wiring.runner_routes(), runtime),
+    }
+    servers = [(_server(app), sockets[name]) for name, app in apps.items()]
+    tasks = [asyncio.create_task(server.serve(sockets=[sock])) for server, sock in servers]
+    try:
+        while not all(server.started for server, _ in servers):
+            await asyncio.sleep(0.005)  # uvicorn tells its start by a flag only
+            for task in tasks:
+                if task.done():
+                    await task
+                    raise RuntimeError("a listener ended before it started")
+        yield
+    finally:
+        for server, _ in servers:
+            server.should_exit = True
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class _Server(uvicorn.Server):
+    """A uvicorn server that leaves signals to `serve`."""
+
+    @contextlib.contextmanager
+    def capture_signals(self):  # type: ignore[no-untyped-def]
+        yield
+
+
+def _server(app: Litestar) -> _Server:
+    return _Server(
+        uvicorn.Config(
+            app,
+            loop="none",
+            http="httptools",
+            lifespan="off",
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            date_header=True,
+            timeout_graceful_shutdown=_DRAIN_SECONDS,
+            timeout_keep_alive=75,
+            limit_concurrency=None,
+            h11_max_incomplete_event_size=64 * 1024,
+        )
+    )
+
+
+def set_up_logs(level: str) -> None:
+    """Log lines go to stderr: time, level, words, facts."""
+    logging.basicConfig(stream=sys.stderr, level=level.upper(), format="%(asctime)s %(levelname)-7s %(name)s: %(message)s")
+    for noisy in ("httpx", "httpcore", "alembic", "uvicorn.error", "asyncio"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def run(main: Awaitable[None]) -> None:
+    """Run on uvloop where it is installed."""
+    import uvloop
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_as_coroutine(main))
+
+
+async def _as_coroutine(main: Awaitable[None]) -> None:
+    await main
