@@ -134,5 +134,5 @@ def _is_secret(path: tuple[str, ...], hidden: set[tuple[str, ...]]) -> bool:
 def _source(path: tuple[str, ...]) -> str:
     for pattern, words in _SOURCES:
         if len(path) >= len(pattern) and all(want in ("*", have) for want, have in zip(pattern, path, strict=False)):
-            return words.format(*("each" if key == "*" else key for key in path))
+            return words.format(*path)
     return "the state"
