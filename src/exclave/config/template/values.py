@@ -1,6 +1,7 @@
 """Values as Go's templates see them: JSON data with every number a float64, and the integers that templates make themselves."""
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -47,15 +48,15 @@ def from_json_data(value: Any, path: tuple[str, ...] = ()) -> Any:
         return {key: from_json_data(held, (*path, key)) for key, held in value.items()}
     if isinstance(value, list | tuple):
         return [from_json_data(held, (*path, str(index))) for index, held in enumerate(value)]
-    raise TemplateError(f"the value at {shown(path)} is a {type(value).__name__}, not JSON data", variable=path)
+    raise TemplateError(f"the value at {shown(path)} is of type {type(value).__name__}, which is no JSON data", variable=path)
+
+
+_PLAIN = re.compile(r"[\w-]+|\*")
 
 
 def shown(path: tuple[str, ...]) -> str:
     """Return a path as a vendor would write it: `.nuon.install.id`, odd keys quoted."""
-    return (
-        "".join(f".{key}" if key.isidentifier() or key == "*" else f".{json.dumps(key, ensure_ascii=False)}" for key in path)
-        or "."
-    )
+    return "".join(f".{key}" if _PLAIN.fullmatch(key) else f".{json.dumps(key, ensure_ascii=False)}" for key in path) or "."
 
 
 def is_true(value: object) -> bool:
