@@ -6,7 +6,6 @@ and `dig` lengthen a path, `with`, `range` and `:=` pass it on, an item of a `ra
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 
 from gotpl.parse import nodes
 
@@ -69,32 +68,30 @@ class _Reading:
 
 def variables(tree: Tree) -> list[Variable]:
     """Return every reading, in the order of the text."""
-    found = sorted(_readings(tree), key=lambda reading: (reading.start, reading.path))
+    found = sorted(set(_walked(tree).readings), key=lambda reading: (reading.start, reading.path))
     return [Variable(item.path, *tree.place(item.start), item.guarded, item.optional) for item in found]
 
 
 def path_at(tree: Tree, start: int, end: int) -> tuple[str, ...]:
     """Return the whole path of the chain of fields that stands at a place, or nothing when it cannot be known."""
-    paths = {path for (first, last, path) in _chains(tree) if (first, last) == (start, end)}
+    try:
+        paths = {path for (first, last, path) in _walked(tree).chains if (first, last) == (start, end)}
+    except TemplateError:
+        return ()
     return paths.pop() if len(paths) == 1 else ()
 
 
-@lru_cache(maxsize=256)
 def _walked(tree: Tree) -> "_Walk":
-    walk = _Walk(tree)
-    try:
-        walk.all()
-    except RecursionError:
-        raise TemplateError("the template is nested too deeply", kind="parse") from None
-    return walk
-
-
-def _readings(tree: Tree) -> Sequence[_Reading]:
-    return list(dict.fromkeys(_walked(tree).readings))
-
-
-def _chains(tree: Tree) -> set[tuple[int, int, tuple[str, ...]]]:
-    return _walked(tree).chains
+    """Walk a tree once: what was found stays with the tree, and goes with it."""
+    known: _Walk | None = tree.__dict__.get("_walk")
+    if known is None:
+        known = _Walk(tree)
+        try:
+            known.all()
+        except RecursionError:
+            raise TemplateError("the template is nested too deeply", kind="parse") from None
+        tree.__dict__["_walk"] = known
+    return known
 
 
 @dataclass(frozen=True, slots=True)
