@@ -2,6 +2,7 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from copy import deepcopy
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exclave.config import template
+from exclave.config.template.budget import Budget
 from exclave.kit import errors
 
 STATE = {
@@ -125,12 +127,46 @@ def test_an_error_in_a_nested_value_names_its_key():
     assert caught.value.path == "actions.migrate.env[0].value"
 
 
+@pytest.mark.parametrize("word", ["break", "continue"])
+def test_a_block_cannot_end_the_loop_around_it(word):
+    text = f'{{{{ range .nuon.sandbox.outputs.vpc.subnets }}}}{{{{ block "b" . }}}}{{{{ {word} }}}}{{{{ end }}}}{{{{ end }}}}'
+    failure(text)
+    failure(text + '{{ template "b" . }}')
+
+
 def test_rendering_leaves_the_state_alone():
     state = {"a": {"b": 1, "l": [1, 2]}}
     before = deepcopy(state)
     text = '{{ $_ := set .nuon.a "b" 2 }}{{ $_ := unset .nuon.a "l" }}{{ $_ := merge .nuon (dict "c" 1) }}{{ toJson .nuon }}'
     assert json.loads(template.render(text, state)) == {"a": {"b": 2}, "c": 1}
     assert state == before
+
+
+@pytest.mark.parametrize(
+    "change", ['set .nuon "b" 2', 'unset .nuon "b"', 'merge .nuon (dict "c" 1)', 'mustMergeOverwrite .nuon (dict "b" 3)']
+)
+def test_one_text_of_a_value_cannot_change_what_the_next_sees(change):
+    state = {"b": 1, "m": {}}
+    changed, after = template.render_value([f"{{{{ $_ := {change} }}}}{{{{ toJson .nuon }}}}", "{{ toJson .nuon }}"], state)
+    assert json.loads(changed) != json.loads(after) == state
+
+
+def test_every_function_that_changes_a_map_is_known_to_do_so():
+    from exclave.config.template import functions, tree
+
+    held = {"a": {"b": 1}}
+    changing = set()
+    for name in functions.ALLOWED:
+        for arguments in ([held], [held, {"c": 1}], [held, "a"], [held, "c", 1], [held, {"a": 2}], [["x"], held]):
+            before = deepcopy(held)
+            with suppress(template.TemplateError):
+                functions.invoke(name, arguments, Budget())
+            if held != before:
+                changing.add(name)
+                held.clear()
+                held.update(before)
+    assert changing == {"set", "unset", "merge", "mergeOverwrite", "mustMerge", "mustMergeOverwrite"}
+    assert all(tree.grow(f"{{{{ {name} .nuon `a` 1 }}}}").may_change_data for name in changing)
 
 
 def test_missing_keys_may_be_allowed_for_texts_of_an_older_engine():

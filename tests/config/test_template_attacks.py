@@ -120,6 +120,19 @@ def test_only_named_functions_of_the_library_are_functions():
     assert set(functions.FUNCTIONS) == functions.ALLOWED | set(functions.builtins.GO)
 
 
-def test_a_state_that_is_no_json_is_refused_by_name():
-    with pytest.raises(template.TemplateError, match=r"\.nuon\.a\.0 is of type object"):
-        template.render("{{ .nuon.b }}", {"a": [object()], "b": 1})
+HOLDS_ITSELF: dict[str, object] = {}
+HOLDS_ITSELF["x"] = HOLDS_ITSELF
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        ({"a": [object()]}, r"\.nuon\.a\.0 is of type object"),
+        ({"a": {1: "x"}}, r"a key at \.nuon\.a is of type int"),
+        ({"a": 10**400}, r"\.nuon\.a is too large"),
+        (HOLDS_ITSELF, "holds itself"),
+    ],
+)
+def test_a_state_that_is_no_json_is_refused_by_name(state, words):
+    with pytest.raises(template.TemplateError, match=words):
+        template.render("{{ .nuon.b }}", {**state, "b": 1})

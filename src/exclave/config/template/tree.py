@@ -35,6 +35,11 @@ class Tree:
     def line_starts(self) -> list[int]:
         return [0, *(found.end() for found in re.finditer(b"\n", self.encoded))]
 
+    @cached_property
+    def may_change_data(self) -> bool:
+        """Return whether a name of a function that changes a map stands anywhere in the text."""
+        return re.search(r"\b(set|unset|(must)?[mM]erge(Overwrite)?)\b", self.source) is not None
+
     def place(self, offset: int) -> tuple[int, int]:
         """Return line and column, both from 1, columns in characters."""
         line = bisect_right(self.line_starts, offset)
