@@ -9,8 +9,8 @@ from time import thread_time
 from .errors import TemplateTooExpensive
 
 STEPS = 50_000
-OUTPUT_BYTES = 1_000_000
-VALUE_CHARACTERS = 1_000_000
+OUTPUT_BYTES = 1 << 20
+VALUE_CHARACTERS = 1 << 20
 VALUE_DEPTH = 250
 TEMPLATE_DEPTH = 100
 CPU_SECONDS = 0.25

@@ -81,7 +81,7 @@ def index(value: Any, *keys: Any) -> Any:
         raise TypeError("null has no items")
     for key in keys:
         if value is None:
-            raise TypeError(f"nothing stands below null: there is no {key!r}")
+            raise TypeError(f"nothing stands below null, so there is no {_key(key)}")
         if isinstance(value, dict):
             if not isinstance(key, str):
                 raise TypeError(f"the key of a map is text, not a {kind(key)}")
@@ -91,11 +91,15 @@ def index(value: Any, *keys: Any) -> Any:
             if kind(key) not in ("int", "int64"):
                 raise TypeError(f"the index of a list is an int, not a {kind(key)} (write `int`)")
             if not 0 <= key < len(items):
-                raise IndexError(f"there is no item {key} in a list of {len(items)}")
+                raise IndexError(f"there is no item {_key(key)} in a list of {len(items)}")
             value = items[key]
         else:
             raise TypeError(f"a {kind(value)} has no items")
     return value
+
+
+def _key(key: object) -> str:
+    return repr(key[:80]) if isinstance(key, str) else str(key) if isinstance(key, int) else f"a {kind(key)}"
 
 
 def sprint(*values: object) -> str:

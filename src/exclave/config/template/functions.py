@@ -21,99 +21,54 @@ from .values import ABSENT, Int64, described, kind
 
 LOGIC = frozenset({"and", "or"})
 
-FORBIDDEN = frozenset(
-    {
-        "ago",
-        "date",
-        "dateInZone",
-        "dateModify",
-        "date_in_zone",
-        "date_modify",
-        "htmlDate",
-        "htmlDateInZone",
-        "mustDateModify",
-        "must_date_modify",
-        "mustToDate",
-        "now",
-        "toDate",
-        "unixEpoch",
-        "env",
-        "expandenv",
-        "getHostByName",
-        "randAlpha",
-        "randAlphaNum",
-        "randAscii",
-        "randBytes",
-        "randInt",
-        "randNumeric",
-        "shuffle",
-        "uuidv4",
-        "bcrypt",
-        "buildCustomCert",
-        "decryptAES",
-        "derivePassword",
-        "encryptAES",
-        "genCA",
-        "genCAWithKey",
-        "genPrivateKey",
-        "genSelfSignedCert",
-        "genSelfSignedCertWithKey",
-        "genSignedCert",
-        "genSignedCertWithKey",
-        "htpasswd",
-    }
-)
+# fmt: off
+# The functions of sprig that depend on nothing but their arguments. What is not named here does not exist for a template.
+ALLOWED = frozenset({
+    # strings
+    "abbrev", "abbrevboth", "adler32sum", "b32dec", "b32enc", "b64dec", "b64enc", "base", "camelcase", "cat", "clean",
+    "contains", "dir", "ext", "hasPrefix", "hasSuffix", "hello", "indent", "initials", "isAbs", "join", "kebabcase", "lower",
+    "nindent", "nospace", "osBase", "osClean", "osDir", "osExt", "osIsAbs", "plural", "quote", "repeat", "replace", "sha1sum",
+    "sha256sum", "sha512sum", "snakecase", "sortAlpha", "split", "splitList", "splitn", "squote", "substr", "swapcase",
+    "title", "toString", "toStrings", "trim", "trimAll", "trimall", "trimPrefix", "trimSuffix", "trunc", "untitle", "upper",
+    "wrap", "wrapWith",
+    # lists
+    "append", "chunk", "compact", "concat", "first", "has", "initial", "last", "list", "mustAppend", "mustChunk",
+    "mustCompact", "mustFirst", "mustHas", "mustInitial", "mustLast", "mustPrepend", "mustPush", "mustRest", "mustReverse",
+    "mustSlice", "mustUniq", "mustWithout", "prepend", "push", "rest", "reverse", "slice", "tuple", "uniq", "without",
+    # dicts
+    "deepCopy", "dict", "dig", "get", "hasKey", "keys", "merge", "mergeOverwrite", "mustDeepCopy", "mustMerge",
+    "mustMergeOverwrite", "omit", "pick", "pluck", "set", "unset", "values",
+    # defaults
+    "all", "any", "coalesce", "default", "empty", "fromJson", "mustFromJson", "mustToJson", "mustToPrettyJson",
+    "mustToRawJson", "ternary", "toJson", "toPrettyJson", "toRawJson",
+    # numeric
+    "add", "add1", "add1f", "addf", "atoi", "biggest", "ceil", "div", "divf", "float64", "floor", "int", "int64", "max",
+    "maxf", "min", "minf", "mod", "mul", "mulf", "round", "seq", "sub", "subf", "toDecimal", "until", "untilStep",
+    # regex
+    "mustRegexFind", "mustRegexFindAll", "mustRegexMatch", "mustRegexReplaceAll", "mustRegexReplaceAllLiteral",
+    "mustRegexSplit", "regexFind", "regexFindAll", "regexMatch", "regexQuoteMeta", "regexReplaceAll",
+    "regexReplaceAllLiteral", "regexSplit",
+    # reflect
+    "deepEqual", "kindIs", "kindOf", "typeIs", "typeIsLike", "typeOf",
+    # semver
+    "semver", "semverCompare",
+    # url
+    "urlJoin", "urlParse",
+    # dates
+    "duration", "durationRound",
+    # flow
+    "fail",
+})
+
+# These look at no more than one item of a list or map, however large it is: their price does not grow with their arguments.
+CHEAP = frozenset({
+    "all", "any", "coalesce", "default", "dict", "dig", "empty", "eq", "ge", "get", "gt", "hasKey", "index", "kindIs",
+    "kindOf", "le", "len", "list", "lt", "ne", "not", "set", "ternary", "tuple", "typeIs", "typeIsLike", "typeOf", "unset",
+})
 
 # sprig computes these in int64, which `typeOf`, `kindOf` and functions that demand an `int` keep apart from int.
 INT64_RESULTS = frozenset({"add", "add1", "biggest", "div", "int64", "max", "min", "mod", "mul", "sub", "toDecimal"})
-
-# Getters that touch one item or nothing of a value: their price does not grow with their arguments.
-CHEAP = frozenset(
-    {
-        "and",
-        "default",
-        "dig",
-        "empty",
-        "eq",
-        "fail",
-        "first",
-        "ge",
-        "get",
-        "gt",
-        "has",
-        "hasKey",
-        "hello",
-        "index",
-        "int",
-        "int64",
-        "float64",
-        "kindIs",
-        "kindOf",
-        "last",
-        "le",
-        "len",
-        "lt",
-        "ne",
-        "not",
-        "or",
-        "set",
-        "slice",
-        "ternary",
-        "typeIs",
-        "typeIsLike",
-        "typeOf",
-        "unset",
-        "atoi",
-        "toDecimal",
-        "coalesce",
-        "all",
-        "any",
-        "dict",
-        "list",
-        "tuple",
-        "plural",
-    }
-)
+# fmt: on
 
 # All that a template may read from a version that `semver` made.
 VERSION_FIELDS = frozenset({"Major", "Minor", "Patch", "Prerelease", "Metadata", "Original"})
@@ -137,12 +92,8 @@ def _wrapped(name: str, call: Callable[..., object]) -> Function:
     types: list[str] = []
     required, rest = 0, None
     for parameter in inspect.signature(call).parameters.values():
-        annotation = (
-            parameter.annotation if isinstance(parameter.annotation, str) else getattr(parameter.annotation, "__name__", "")
-        )
-        wanted = {"str": "string", "int": "int", "float": "float64", "bool": "bool", "dict[str, object]": "map"}.get(
-            annotation, "any"
-        )
+        annotation = parameter.annotation if isinstance(parameter.annotation, str) else getattr(parameter.annotation, "__name__", "")
+        wanted = {"str": "string", "int": "int", "float": "float64", "bool": "bool", "dict[str, object]": "map"}.get(annotation, "any")
         if parameter.kind is parameter.VAR_POSITIONAL:
             rest = wanted
         elif parameter.kind is not parameter.KEYWORD_ONLY:
@@ -152,7 +103,7 @@ def _wrapped(name: str, call: Callable[..., object]) -> Function:
 
 
 def _function_map() -> dict[str, Function]:
-    sprig = {name: call for name, call in hermetic_text_func_map().items() if name not in FORBIDDEN}
+    sprig = {name: call for name, call in hermetic_text_func_map().items() if name in ALLOWED}
     return {name: _wrapped(name, call) for name, call in (builtins.GO | sprig | builtins.MENDED).items()}
 
 

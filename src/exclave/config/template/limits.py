@@ -1,5 +1,6 @@
 """How large a function's result would be, asked before it is made: `repeat 1e9` must cost nothing."""
 
+import math
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -14,6 +15,10 @@ PATTERN_REPEATS = 1_000
 
 def check(name: str, values: Sequence[Any], depth: int, budget: Budget) -> None:
     """Refuse a call whose result or work would be too large. Types and numbers of arguments are already right."""
+    if name == "dict":
+        # Keys become texts, whatever they are; values are only held.
+        for key in values[::2]:
+            budget.expect(budget.weigh(key)[0] + 4)
     rule = _RULES.get(name)
     if rule is not None:
         budget.expect(rule(values, depth))
@@ -106,12 +111,12 @@ def _printf(values: Sequence[Any], _: int) -> int:
 def _pattern(values: Sequence[Any], _: int) -> int:
     """A linear engine takes the product of the text and the pattern with its repeats written out."""
     pattern, text = values[0], values[1]
-    repeats = 1
-    for low, high in re.findall(r"\{(\d+)(?:,(\d*))?\}", pattern):
-        repeats *= max(int(low[:9]), int(high[:9] or 0), 1)
+    counts = [max(int(low[:9]), int(high[:9] or 0), 1) for low, high in re.findall(r"\{(\d+)(?:,(\d*))?\}", pattern)]
+    # A single repeat above the limit is no valid pattern in Go: the engine says so.
+    repeats = 1 if any(count > PATTERN_REPEATS for count in counts) else math.prod(counts)
     if len(pattern) > PATTERN_CHARACTERS or repeats > PATTERN_REPEATS:
         raise TemplateTooExpensive(f"a pattern may have {PATTERN_CHARACTERS} characters and {PATTERN_REPEATS} repeats, not more")
-    return 4 * len(pattern) * repeats + (len(pattern) * repeats * len(text)) // 4
+    return len(pattern) * repeats * (len(text) + 4)
 
 
 def _replaced_pattern(values: Sequence[Any], _: int) -> int:
@@ -132,7 +137,6 @@ _RULES: dict[str, Callable[[Sequence[Any], int], int]] = {
     "wrap": _wrap,
     "wrapWith": _wrap_with,
     "printf": _printf,
-    "dict": _made_of,
     "list": _made_of,
     "tuple": _made_of,
     "has": _membership,

@@ -6,16 +6,14 @@ and `dig` lengthen a path, `with`, `range` and `:=` pass it on, an item of a `ra
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 
 from gotpl.parse import nodes
 
+from .errors import TemplateError
 from .tree import Tree
 
 # The author thought of an empty value: these give something else for it, or only ask whether it is there.
-_GUARDS = frozenset(
-    {"default", "coalesce", "empty", "ternary", "and", "or", "not", "all", "any", "hasKey", "dig", "get", "pluck"}
-)
+_GUARDS = frozenset({"default", "coalesce", "empty", "ternary", "and", "or", "not", "all", "any", "hasKey", "dig", "get", "pluck"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +54,7 @@ class _Known:
 
 _Value = _Known | _Constant | None
 _ROOT = _Known(())
+_MOST_CALLS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,32 +68,40 @@ class _Reading:
 
 def variables(tree: Tree) -> list[Variable]:
     """Return every reading, in the order of the text."""
-    found = sorted(_readings(tree), key=lambda reading: (reading.start, reading.path))
+    found = sorted(set(_walked(tree).readings), key=lambda reading: (reading.start, reading.path))
     return [Variable(item.path, *tree.place(item.start), item.guarded, item.optional) for item in found]
 
 
 def path_at(tree: Tree, start: int, end: int) -> tuple[str, ...]:
     """Return the whole path of the chain of fields that stands at a place, or nothing when it cannot be known."""
-    paths = {path for (first, last, path) in _chains(tree) if (first, last) == (start, end)}
+    try:
+        paths = {path for (first, last, path) in _walked(tree).chains if (first, last) == (start, end)}
+    except TemplateError:
+        return ()
     return paths.pop() if len(paths) == 1 else ()
 
 
-@lru_cache(maxsize=256)
 def _walked(tree: Tree) -> "_Walk":
-    walk = _Walk(tree)
-    walk.body(tree.root, _ROOT, {"$": _ROOT}, guarded=False)
-    for name, body in tree.definitions.items():
-        if name not in walk.called:
-            walk.body(body, None, {"$": None}, guarded=True)
-    return walk
+    """Walk a tree once: what was found stays with the tree, and goes with it."""
+    known: _Walk | None = tree.__dict__.get("_walk")
+    if known is None:
+        known = _Walk(tree)
+        try:
+            known.all()
+        except RecursionError:
+            raise TemplateError("the template is nested too deeply", kind="parse") from None
+        tree.__dict__["_walk"] = known
+    return known
 
 
-def _readings(tree: Tree) -> Sequence[_Reading]:
-    return list(dict.fromkeys(_walked(tree).readings))
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """A definition that is called with a known dot, from within other definitions."""
 
-
-def _chains(tree: Tree) -> set[tuple[int, int, tuple[str, ...]]]:
-    return _walked(tree).chains
+    name: str
+    dot: _Value
+    guarded: bool
+    within: frozenset[str] = frozenset()
 
 
 @dataclass
@@ -102,8 +109,25 @@ class _Walk:
     tree: Tree
     readings: list[_Reading] = field(default_factory=list)
     chains: set[tuple[int, int, tuple[str, ...]]] = field(default_factory=set)
-    called: set[str] = field(default_factory=set)
-    entered: set[tuple[str, tuple[str, ...] | None, bool]] = field(default_factory=set)
+    calls: list[_Call] = field(default_factory=list)
+    within: frozenset[str] = frozenset()
+
+    def all(self) -> None:
+        self.body(self.tree.root, _ROOT, {"$": _ROOT}, guarded=False)
+        seen: set[tuple[str, _Value, bool]] = set()
+        called: set[str] = set()
+        while self.calls and len(seen) < _MOST_CALLS:
+            call = self.calls.pop()
+            # Inside itself a definition may see ever longer paths: from there on its dot counts as unknown.
+            dot = None if call.name in call.within else call.dot
+            if call.name in self.tree.definitions and (call.name, dot, call.guarded) not in seen:
+                seen.add((call.name, dot, call.guarded))
+                called.add(call.name)
+                self.within = call.within | {call.name}
+                self.body(self.tree.definitions[call.name], dot, {"$": dot}, guarded=call.guarded)
+        for name, body in self.tree.definitions.items():
+            if name not in called:
+                self.body(body, None, {"$": None}, guarded=True)
 
     def note(self, value: _Value, *, guarded: bool) -> _Value:
         if isinstance(value, _Known) and value.fresh and value.path:
@@ -133,14 +157,7 @@ class _Walk:
                         self.body(node.else_body, dot, inner, guarded=True)
                 case nodes.TemplateCallNode() | nodes.BlockNode():
                     value = None if node.pipeline is None else self.pipeline(node.pipeline, dot, scope, guarded=guarded)
-                    self.enter(node.name, self.note(value, guarded=guarded), guarded=guarded)
-
-    def enter(self, name: str, dot: _Value, *, guarded: bool) -> None:
-        self.called.add(name)
-        key = (name, dot.path if isinstance(dot, _Known) else None, guarded)
-        if name in self.tree.definitions and key not in self.entered and len(self.entered) < 1_000:
-            self.entered.add(key)
-            self.body(self.tree.definitions[name], dot, {"$": dot}, guarded=guarded)
+                    self.calls.append(_Call(node.name, self.note(value, guarded=guarded), guarded, self.within))
 
     def pipeline(self, pipe: nodes.PipeNode, dot: _Value, scope: dict[str, _Value], *, guarded: bool) -> _Value:
         value: _Value = None
@@ -211,9 +228,7 @@ class _Walk:
             case _:
                 return None
 
-    def chain(
-        self, base: _Value, fields: tuple[str, ...], term: nodes.FieldNode | nodes.VariableNode | nodes.ParenthesizedNode
-    ) -> _Value:
+    def chain(self, base: _Value, fields: tuple[str, ...], term: nodes.FieldNode | nodes.VariableNode | nodes.ParenthesizedNode) -> _Value:
         if not isinstance(base, _Known):
             return None
         if not fields:

@@ -82,9 +82,7 @@ class _Missing(Exception):
         self.path = path
 
 
-def _masked_at(
-    value: Any, path: tuple[str, ...], depth: int, here: tuple[str, ...], hidden: set[tuple[str, ...]]
-) -> tuple[Any, bool]:
+def _masked_at(value: Any, path: tuple[str, ...], depth: int, here: tuple[str, ...], hidden: set[tuple[str, ...]]) -> tuple[Any, bool]:
     """Return what stands at the rest of the path; for a `*`, one value for each item that has it."""
     if depth == len(path):
         return _masked(value, here, hidden)
@@ -134,5 +132,5 @@ def _is_secret(path: tuple[str, ...], hidden: set[tuple[str, ...]]) -> bool:
 def _source(path: tuple[str, ...]) -> str:
     for pattern, words in _SOURCES:
         if len(path) >= len(pattern) and all(want in ("*", have) for want, have in zip(pattern, path, strict=False)):
-            return words.format(*("each" if key == "*" else key for key in path))
+            return words.format(*path)
     return "the state"

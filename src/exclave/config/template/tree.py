@@ -2,8 +2,10 @@
 
 import re
 from bisect import bisect_right
+from collections import OrderedDict
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
+from threading import Lock
 
 from gotpl.errors import TemplateSyntaxError
 from gotpl.parse.nodes import ListNode
@@ -14,7 +16,7 @@ from .functions import NAMES
 
 SOURCE_CHARACTERS = 1_000_000
 LIMITS = ParserLimits(max_source_bytes=4_000_000, max_tokens=60_000, max_nesting=100)
-CACHED_CHARACTERS = 65_536
+KEPT_CHARACTERS = 1 << 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +35,11 @@ class Tree:
     def line_starts(self) -> list[int]:
         return [0, *(found.end() for found in re.finditer(b"\n", self.encoded))]
 
+    @cached_property
+    def may_change_data(self) -> bool:
+        """Return whether a name of a function that changes a map stands anywhere in the text."""
+        return re.search(r"\b(set|unset|(must)?[mM]erge(Overwrite)?)\b", self.source) is not None
+
     def place(self, offset: int) -> tuple[int, int]:
         """Return line and column, both from 1, columns in characters."""
         line = bisect_right(self.line_starts, offset)
@@ -42,14 +49,43 @@ class Tree:
         return self.encoded[start:end].decode(errors="replace")
 
 
+class _Forest:
+    """The trees used last, found by the hash of their text. A tree takes about 90 bytes for each character of it."""
+
+    def __init__(self, characters: int) -> None:
+        self._room = characters
+        self._trees: OrderedDict[str, Tree] = OrderedDict()
+        self._lock = Lock()
+
+    def get(self, text: str) -> Tree | None:
+        with self._lock:
+            tree = self._trees.get(text)
+            if tree is not None:
+                self._trees.move_to_end(text)
+            return tree
+
+    def put(self, text: str, tree: Tree) -> None:
+        if len(text) > KEPT_CHARACTERS // 4:
+            return
+        with self._lock:
+            if text not in self._trees:
+                self._trees[text] = tree
+                self._room -= len(text) + 100
+            while self._room < 0:
+                oldest, _ = self._trees.popitem(last=False)
+                self._room += len(oldest) + 100
+
+
+_forest = _Forest(KEPT_CHARACTERS)
+
+
 def grow(text: str) -> Tree:
-    """Parse a template. Trees are cached by the hash of their text; long texts are not kept."""
-    return _cached(text) if len(text) <= CACHED_CHARACTERS else _parse(text)
-
-
-@lru_cache(maxsize=1024)
-def _cached(text: str) -> Tree:
-    return _parse(text)
+    """Return the tree of a template, parsed now or before."""
+    tree = _forest.get(text)
+    if tree is None:
+        tree = _parse(text)
+        _forest.put(text, tree)
+    return tree
 
 
 def _parse(text: str) -> Tree:

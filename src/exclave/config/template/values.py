@@ -1,6 +1,7 @@
 """Values as Go's templates see them: JSON data with every number a float64, and the integers that templates make themselves."""
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -28,11 +29,18 @@ class _Absent:
 ABSENT = _Absent()
 
 
-def from_json_data(value: Any, path: tuple[str, ...] = ()) -> Any:
+def from_json_data(value: Any) -> Any:
     """Return a private copy in which whole numbers are floats, as Go decodes JSON. Anything that is no JSON is refused.
 
     The copy keeps `set`, `unset` and `merge` of a template off the caller's state.
     """
+    try:
+        return _copied(value, ())
+    except RecursionError:
+        raise TemplateError("the state is nested too deeply, or holds itself") from None
+
+
+def _copied(value: Any, path: tuple[str, ...]) -> Any:
     if isinstance(value, str):
         # Go's JSON has no lone surrogates: each becomes U+FFFD.
         return value if value.isascii() else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
@@ -44,18 +52,23 @@ def from_json_data(value: Any, path: tuple[str, ...] = ()) -> Any:
         except OverflowError:
             raise TemplateError(f"the number at {shown(path)} is too large", variable=path) from None
     if isinstance(value, Mapping):
-        return {key: from_json_data(held, (*path, key)) for key, held in value.items()}
+        copy = {}
+        for key, held in value.items():
+            if not isinstance(key, str):
+                raise TemplateError(f"a key at {shown(path)} is of type {type(key).__name__}: keys are texts", variable=path)
+            copy[key] = _copied(held, (*path, key))
+        return copy
     if isinstance(value, list | tuple):
-        return [from_json_data(held, (*path, str(index))) for index, held in enumerate(value)]
-    raise TemplateError(f"the value at {shown(path)} is a {type(value).__name__}, not JSON data", variable=path)
+        return [_copied(held, (*path, str(index))) for index, held in enumerate(value)]
+    raise TemplateError(f"the value at {shown(path)} is of type {type(value).__name__}, which is no JSON data", variable=path)
+
+
+_PLAIN = re.compile(r"[\w-]+|\*")
 
 
 def shown(path: tuple[str, ...]) -> str:
     """Return a path as a vendor would write it: `.nuon.install.id`, odd keys quoted."""
-    return (
-        "".join(f".{key}" if key.isidentifier() or key == "*" else f".{json.dumps(key, ensure_ascii=False)}" for key in path)
-        or "."
-    )
+    return "".join(f".{key}" if _PLAIN.fullmatch(key) else f".{json.dumps(key, ensure_ascii=False)}" for key in path) or "."
 
 
 def is_true(value: object) -> bool:
