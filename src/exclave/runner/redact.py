@@ -1,0 +1,101 @@
+"""Take secrets out of text: as they are, in the forms that tools print them, and when a line was cut through one."""
+
+import base64
+import json
+import re
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import quote
+
+MASK = "(sensitive value)"
+_SHORTEST = 3
+_SHORTEST_LEARNED = 6
+_SHORTEST_LINE = 8
+_LONGEST_CUT = 4096
+
+
+class Redactor:
+    """Replaces every known secret by a mask. Secrets may be added while it is in use."""
+
+    def __init__(self, secrets: Iterable[Any] = ()) -> None:
+        self._forms: set[str] = set()
+        self._pattern: re.Pattern[str] | None = None
+        self._dirty = False
+        self.add(*secrets)
+
+    def add(self, *secrets: Any) -> None:
+        """Know more secrets: texts, numbers, or lists and maps of them."""
+        for text in (t for secret in secrets for t in texts_of(secret)):
+            if len(text) >= _SHORTEST:
+                self._forms.update(forms_of(text))
+                self._dirty = True
+
+    def learn(self, *secrets: Any) -> None:
+        """Know values that a tool marked as secret; short ones are too common to look for in text."""
+        self.add(*(t for secret in secrets for t in texts_of(secret) if len(t) >= _SHORTEST_LEARNED))
+
+    def __call__(self, text: str, *, cut: bool = False) -> str:
+        """Return the text without secrets. `cut` says that it may end within one."""
+        if self._dirty:
+            ordered = sorted(self._forms, key=len, reverse=True)
+            self._pattern = re.compile("|".join(map(re.escape, ordered)))
+            self._dirty = False
+        if self._pattern is None:
+            return text
+        text = self._pattern.sub(MASK, text)
+        return self._without_begun_secret(text) if cut else text
+
+    def document(self, value: Any) -> Any:
+        """Return a JSON value whose texts hold no secret."""
+        if isinstance(value, str):
+            return self(value)
+        if isinstance(value, dict):
+            return {self(k): self.document(v) for k, v in value.items()}
+        if isinstance(value, list):
+            return [self.document(v) for v in value]
+        return value
+
+    def __bool__(self) -> bool:
+        return bool(self._forms)
+
+    def _without_begun_secret(self, text: str) -> str:
+        longest = 0
+        for form in self._forms:
+            for size in range(min(len(form) - 1, len(text), _LONGEST_CUT), 3, -1):
+                if text.endswith(form[:size]):
+                    longest = max(longest, size)
+                    break
+        return text[: len(text) - longest] + MASK if longest else text
+
+
+def texts_of(value: Any) -> Iterable[str]:
+    """Yield every text and number in a JSON value, as text."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for part in value.values():
+            yield from texts_of(part)
+    elif isinstance(value, list | tuple | set | frozenset):
+        for part in value:
+            yield from texts_of(part)
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield str(value)
+
+
+def forms_of(text: str) -> set[str]:
+    """Return the ways in which tools print a secret: quoted for JSON and URLs, in base64 at any offset, line by line."""
+    forms = {text, json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1], quote(text, safe="")}
+    stripped = text.strip()
+    if len(stripped) >= _SHORTEST:
+        forms.add(stripped)
+    forms.update(line.strip() for line in text.splitlines() if len(line.strip()) >= _SHORTEST_LINE)
+    raw = text.encode("utf-8", "surrogatepass")
+    if len(raw) >= 4:
+        for offset in range(3):
+            encoded = base64.b64encode(b"\0" * offset + raw).decode().rstrip("=")
+            # The first characters depend on what stood before, the last on what follows: keep what is the secret's alone.
+            start, end = (0, 2, 3)[offset], len(encoded) - (1 if (offset + len(raw)) % 3 else 0)
+            core = encoded[start:end]
+            if len(core) >= 5:
+                forms.update({core, core.replace("+", "-").replace("/", "_")})
+    return {form for form in forms if len(form) >= _SHORTEST}
