@@ -11,6 +11,17 @@ class TerraformBuildPlan(PlanShape):
     labels: dict[str, str] = field(default_factory=dict, name="Labels")
 
 
+class HelmRepository(PlanShape):
+    repo_url: str = field(default="", name="RepoURL")
+    chart: str = field(default="", name="Chart")
+    version: str = field(default="", name="Version")
+
+
+class HelmBuildPlan(PlanShape):
+    labels: dict[str, str] = field(default_factory=dict, name="Labels")
+    helm_repo_config: HelmRepository | None = field(default=None, name="HelmRepoConfig")
+
+
 class DockerBuildPlan(PlanShape):
     dockerfile: str = "Dockerfile"
     target: str = ""
@@ -32,6 +43,7 @@ class BuildPlan(PlanShape):
     dst_tag: str  # = build id
     dst_registry: Registry = field(default_factory=Registry)
     git_source: GitSource | None = None
+    helm_build_plan: HelmBuildPlan | None = None
     terraform_build_plan: TerraformBuildPlan | None = None
     docker_build_plan: DockerBuildPlan | None = None
     container_image_pull_plan: ContainerImagePullPlan | None = None

@@ -118,6 +118,7 @@ class PublicGitVCSActionWorkflowConfigRequest(Body):
     branch: str
     directory: str
     repo: str
+    archive: str = ""  # our own: digest of an uploaded source, `repo` is then `./` and `branch` empty
 
 
 class PublicGitVCSConfigRequest(Body):
@@ -126,6 +127,7 @@ class PublicGitVCSConfigRequest(Body):
     branch: str
     directory: str
     repo: str
+    archive: str = ""  # our own: digest of an uploaded source, `repo` is then `./` and `branch` empty
 
 
 class PublicGitVCSSandboxConfigRequest(Body):
@@ -134,3 +136,4 @@ class PublicGitVCSSandboxConfigRequest(Body):
     branch: str
     directory: str
     repo: str
+    archive: str = ""  # our own: digest of an uploaded source, `repo` is then `./` and `branch` empty

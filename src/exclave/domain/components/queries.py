@@ -1,0 +1,107 @@
+"""Reads of components, their configs and dependencies, limited to the actor's org."""
+
+from sqlalchemy import Select, func, select
+
+from exclave.domain.apps.models import AppConfig
+from exclave.domain.components.models import Component, ComponentConfigConnection, ComponentDependency, TypedConfig
+from exclave.kit.context import Actor
+from exclave.kit.ids import is_id
+
+
+def visible_to(actor: Actor) -> Select[tuple[Component]]:
+    return select(Component).where(Component.org_id == actor.org_id, Component.deleted_at == 0)
+
+
+def by_ref(actor: Actor, ref: str, app_id: str | None = None) -> Select[tuple[Component]]:
+    found = visible_to(actor).where(Component.id == ref if is_id(ref) else Component.name == ref)
+    if app_id is not None:
+        found = found.where(Component.app_id == app_id)
+    return found.order_by(Component.created_at.desc())
+
+
+def of_app(actor: Actor, app_id: str) -> Select[tuple[Component]]:
+    return visible_to(actor).where(Component.app_id == app_id).order_by(Component.name)
+
+
+def filtered(found: Select[tuple[Component]], *, q: str, types: str, component_ids: str) -> Select[tuple[Component]]:
+    """Narrow a list by part of the name, comma-separated types, comma-separated ids."""
+    if q:
+        found = found.where(Component.name.icontains(q, autoescape=True))
+    if types:
+        found = found.where(Component.type.in_([word.strip() for word in types.split(",")]))
+    if component_ids:
+        found = found.where(Component.id.in_([word.strip() for word in component_ids.split(",")]))
+    return found
+
+
+def dependencies(actor: Actor, component_ids: list[str]) -> Select[tuple[ComponentDependency]]:
+    return (
+        select(ComponentDependency)
+        .where(ComponentDependency.org_id == actor.org_id, ComponentDependency.component_id.in_(component_ids))
+        .order_by(ComponentDependency.created_at)
+    )
+
+
+def connections(actor: Actor, component_id: str = "") -> Select[tuple[ComponentConfigConnection]]:
+    """Configs of a component, newest first."""
+    found = select(ComponentConfigConnection).where(
+        ComponentConfigConnection.org_id == actor.org_id, ComponentConfigConnection.deleted_at == 0
+    )
+    if component_id:
+        found = found.where(ComponentConfigConnection.component_id == component_id)
+    return found.order_by(ComponentConfigConnection.created_at.desc())
+
+
+def highest_version(component_id: str) -> Select[tuple[int]]:
+    return select(func.coalesce(func.max(ComponentConfigConnection.version), 0)).where(
+        ComponentConfigConnection.component_id == component_id
+    )
+
+
+def pinned(actor: Actor, component_ids: list[str], version: int) -> Select[tuple[ComponentConfigConnection]]:
+    """For each component the config that an app config of this version means: its own, else the newest of an older one.
+
+    Configs without an app config (of old clients) count as older than all. What later syncs brought does not count.
+    """
+    of_version = func.coalesce(AppConfig.version, 0)
+    return (
+        select(ComponentConfigConnection)
+        .outerjoin(AppConfig, AppConfig.id == ComponentConfigConnection.app_config_id)
+        .where(
+            ComponentConfigConnection.org_id == actor.org_id,
+            ComponentConfigConnection.deleted_at == 0,
+            ComponentConfigConnection.component_id.in_(component_ids),
+            of_version <= version,
+        )
+        .distinct(ComponentConfigConnection.component_id)
+        .order_by(ComponentConfigConnection.component_id, of_version.desc(), ComponentConfigConnection.created_at.desc())
+    )
+
+
+def of_app_config(actor: Actor, app_config_id: str) -> Select[tuple[str]]:
+    """Ids of the components that an app config configured itself."""
+    return (
+        select(ComponentConfigConnection.component_id)
+        .where(
+            ComponentConfigConnection.org_id == actor.org_id,
+            ComponentConfigConnection.deleted_at == 0,
+            ComponentConfigConnection.app_config_id == app_config_id,
+        )
+        .distinct()
+    )
+
+
+def typed(kind: type[TypedConfig], actor: Actor, connection_ids: list[str]) -> Select[tuple[TypedConfig]]:
+    return select(kind).where(kind.org_id == actor.org_id, kind.component_config_connection_id.in_(connection_ids))
+
+
+def app_config_versions(ids: list[str]) -> Select[tuple[str, int]]:
+    return select(AppConfig.id, AppConfig.version).where(AppConfig.id.in_(ids))
+
+
+def config_counts(actor: Actor, component_ids: list[str]) -> Select[tuple[str, int]]:
+    return (
+        select(ComponentConfigConnection.component_id, func.count())
+        .where(ComponentConfigConnection.org_id == actor.org_id, ComponentConfigConnection.component_id.in_(component_ids))
+        .group_by(ComponentConfigConnection.component_id)
+    )

@@ -1,0 +1,32 @@
+"""Reads of connections, git configs and commits of the actor's org."""
+
+from sqlalchemy import Select, select
+
+from exclave.domain.vcs.models import ConnectedGithubVCSConfig, PublicGitVCSConfig, VCSConnection, VCSConnectionCommit
+from exclave.kit.context import Actor
+
+
+def visible_to(actor: Actor) -> Select[tuple[VCSConnection]]:
+    return (
+        select(VCSConnection)
+        .where(VCSConnection.org_id == actor.org_id, VCSConnection.deleted_at == 0)
+        .order_by(VCSConnection.created_at.desc())
+    )
+
+
+def public_of(org_id: str, owner_ids: list[str]) -> Select[tuple[PublicGitVCSConfig]]:
+    return select(PublicGitVCSConfig).where(
+        PublicGitVCSConfig.org_id == org_id, PublicGitVCSConfig.component_config_id.in_(owner_ids), PublicGitVCSConfig.deleted_at == 0
+    )
+
+
+def connected_of(org_id: str, owner_ids: list[str]) -> Select[tuple[ConnectedGithubVCSConfig]]:
+    return select(ConnectedGithubVCSConfig).where(
+        ConnectedGithubVCSConfig.org_id == org_id,
+        ConnectedGithubVCSConfig.component_config_id.in_(owner_ids),
+        ConnectedGithubVCSConfig.deleted_at == 0,
+    )
+
+
+def commits(org_id: str, ids: list[str]) -> Select[tuple[VCSConnectionCommit]]:
+    return select(VCSConnectionCommit).where(VCSConnectionCommit.org_id == org_id, VCSConnectionCommit.id.in_(ids))
