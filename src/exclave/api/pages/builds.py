@@ -26,9 +26,7 @@ def flat(row: ComponentBuild) -> wire.ComponentBuild:
     return fill(wire.ComponentBuild, row, status_v2=msgspec.convert(row.status_v2, CompositeStatus) if row.status_v2 else None)
 
 
-async def builds(
-    ctx: Ctx, rows: Sequence[ComponentBuild], *, config: bool = True, people: bool = True
-) -> list[wire.ComponentBuild]:
+async def builds(ctx: Ctx, rows: Sequence[ComponentBuild], *, config: bool = True, people: bool = True) -> list[wire.ComponentBuild]:
     """Builds with their commits, and where asked with their component's config and who started them."""
     shapes = [flat(row) for row in rows]
     commits = await _commits(ctx, [row.vcs_connection_commit_id for row in rows if row.vcs_connection_commit_id])
@@ -51,10 +49,7 @@ async def build(ctx: Ctx, row: ComponentBuild) -> wire.ComponentBuild:
     shape = (await builds(ctx, [row]))[0]
     job = await first(
         ctx.db,
-        select(RunnerJob)
-        .where(RunnerJob.owner_id == row.id, RunnerJob.deleted_at == 0)
-        .order_by(RunnerJob.created_at.desc())
-        .limit(1),
+        select(RunnerJob).where(RunnerJob.owner_id == row.id, RunnerJob.deleted_at == 0).order_by(RunnerJob.created_at.desc()).limit(1),
     )
     if job is not None:
         shape.runner_job = fill(runner_wire.RunnerJob, job, metadata=job.job_metadata, execution_count=0)

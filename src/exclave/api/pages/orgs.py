@@ -1,6 +1,6 @@
 """Orgs, their runner group and people (spec nesting.md 2, orgs)."""
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 
 from exclave.api.pages.columns import fill
 from exclave.domain.orgs import queries, rules
@@ -49,20 +49,16 @@ async def runner_group(ctx: Ctx, owner_id: str) -> runner_wire.RunnerGroup:
     settings = await first(ctx.db, select(RunnerGroupSettings).where(RunnerGroupSettings.runner_group_id == group.id))
     shape = fill(runner_wire.RunnerGroup, group, runners=await _runners(ctx, group))
     if settings is not None:
-        shape.settings = fill(
-            runner_wire.RunnerGroupSettings, settings, metadata=settings.settings_metadata, platform=group.platform
-        )
+        shape.settings = fill(runner_wire.RunnerGroupSettings, settings, metadata=settings.settings_metadata, platform=group.platform)
     return shape
 
 
 async def _runners(ctx: Ctx, group: RunnerGroup) -> list[runner_wire.Runner]:
-    rows = await every(
-        ctx.db, select(Runner).where(Runner.runner_group_id == group.id, Runner.deleted_at == 0).order_by(Runner.created_at)
-    )
+    rows = await every(ctx.db, select(Runner).where(Runner.runner_group_id == group.id, Runner.deleted_at == 0).order_by(Runner.created_at))
     return [fill(runner_wire.Runner, row) for row in rows]
 
 
-def _group_of(owner_id: str):  # type: ignore[no-untyped-def]
+def _group_of(owner_id: str) -> Select[RunnerGroup]:
     return select(RunnerGroup).where(RunnerGroup.owner_id == owner_id, RunnerGroup.deleted_at == 0)
 
 

@@ -11,5 +11,5 @@ def refs(references: Iterable[str]) -> list[Ref]:
 
 
 def _ref(text: str) -> Ref:
-    kind, name, value, given = (text.split("|", 3) + ["", "", ""])[:4]
+    kind, name, value, given = [*text.split("|", 3), "", "", ""][:4]
     return Ref(type=kind, name=name, value=value, input=given)

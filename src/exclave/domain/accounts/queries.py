@@ -18,19 +18,19 @@ account_roles = table(
 )
 
 
-def by_id(account_id: str) -> Select[tuple[Account]]:
+def by_id(account_id: str) -> Select[Account]:
     return select(Account).where(Account.id == account_id, Account.deleted_at == 0)
 
 
-def by_email(email: str) -> Select[tuple[Account]]:
+def by_email(email: str) -> Select[Account]:
     return select(Account).where(Account.email == email, Account.deleted_at == 0).order_by(Account.created_at)
 
 
-def by_subject(subject: str) -> Select[tuple[Account]]:
+def by_subject(subject: str) -> Select[Account]:
     return select(Account).where(Account.subject == subject, Account.deleted_at == 0).order_by(Account.created_at)
 
 
-def token_with_account(token_hash: bytes) -> Select[tuple[Token, Account]]:
+def token_with_account(token_hash: bytes) -> Select[Token, Account]:
     return (
         select(Token, Account)
         .join(Account, Account.id == Token.account_id)

@@ -18,6 +18,7 @@ from exclave.domain.apps import sources
 from exclave.domain.apps.models import App
 from exclave.domain.audit import service as audit
 from exclave.domain.components import service as components
+from exclave.domain.components.models import Component
 from exclave.domain.installs.models import Install
 from exclave.kit import errors
 from exclave.kit.context import Actor, Ctx
@@ -31,17 +32,17 @@ LONGEST_TIMEOUT = nanoseconds(timedelta(hours=1))
 OF_COMPONENT = ("pre-deploy-component", "post-deploy-component", "pre-teardown-component", "post-teardown-component")
 
 
-def visible_to(actor: Actor) -> Select[tuple[ActionWorkflow]]:
+def visible_to(actor: Actor) -> Select[ActionWorkflow]:
     return select(ActionWorkflow).where(ActionWorkflow.org_id == actor.org_id, ActionWorkflow.deleted_at == 0)
 
 
-def of_app(actor: Actor, app_id: str, q: str = "") -> Select[tuple[ActionWorkflow]]:
+def of_app(actor: Actor, app_id: str, q: str = "") -> Select[ActionWorkflow]:
     """Actions of an app, newest first."""
     found = visible_to(actor).where(ActionWorkflow.app_id == app_id).order_by(ActionWorkflow.created_at.desc())
     return found.where(ActionWorkflow.name.icontains(q, autoescape=True)) if q else found
 
 
-def configs_of(actor: Actor, action_id: str) -> Select[tuple[ActionWorkflowConfig]]:
+def configs_of(actor: Actor, action_id: str) -> Select[ActionWorkflowConfig]:
     """Configs of an action, newest first."""
     return (
         select(ActionWorkflowConfig)
@@ -169,7 +170,7 @@ async def configure(ctx: Ctx, action: ActionWorkflow, body: wire.CreateActionWor
         await ctx.db.flush()
         await sources.keep(ctx, row, step.public_git_vcs_config, step.connected_github_vcs_config, required=False)
         previous = row.id
-    await audit.record(ctx, "create", config, action=action.name)
+    await audit.record(ctx, "create", config, name=action.name)
     return config
 
 
@@ -218,7 +219,7 @@ def check(body: wire.CreateActionWorkflowConfigRequest) -> None:
             raise errors.Invalid(f"steps.{at}: the step {step.name!r} has neither a command, inline contents nor a source")
 
 
-async def _component(ctx: Ctx, app: App, ref: str, field: str):  # type: ignore[no-untyped-def]
+async def _component(ctx: Ctx, app: App, ref: str, field: str) -> Component:
     try:
         return await components.get(ctx, ref, app.id)
     except errors.NotFound as error:

@@ -5,19 +5,13 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from exclave.config import cron
 from exclave.kit import errors
 from exclave.wire.public import apps as wire
 
 _ENTITY = re.compile(r"^[a-z0-9_-]+$")
 _INTERPOLATED = re.compile(r"^[a-z0-9_{}.]*$")
 _HOSTNAME = re.compile(r"^[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?(\.[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)*$")
-_DESCRIPTORS = ("@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly")
-_CRON_FIELDS = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
-_CRON_NAMES = {
-    3: ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"],
-    4: ["sun", "mon", "tue", "wed", "thu", "fri", "sat"],
-}
-
 INPUT_TYPES = ("string", "number", "bool", "list", "json")
 AZURE_RUNNERS = ("azure", "azure-aks", "azure-acs")
 AWS_RUNNERS = ("aws", "aws-ecs", "aws-eks")
@@ -42,33 +36,9 @@ def checked_name(name: str, field: str, *, empty: bool = False) -> str:
 def checked_cron(schedule: str, field: str) -> str:
     """Return a schedule of five fields (or a word such as `@daily`), or raise; none at all is fine."""
     text = schedule.strip()
-    if not text or text in _DESCRIPTORS or re.match(r"^@every \d", text):
-        return text
-    parts = text.split()
-    if len(parts) != 5 or not all(_cron_field(part, at) for at, part in enumerate(parts)):
-        raise errors.Invalid(f"{field}: {schedule!r} is not a cron schedule of five fields, such as '0 6 * * 1-5'")
+    if text and (problem := cron.problem(text)):
+        raise errors.Invalid(f"{field}: {schedule!r}: {problem}")
     return text
-
-
-def _cron_field(text: str, at: int) -> bool:
-    low, high = _CRON_FIELDS[at]
-    for item in text.split(","):
-        span, slash, step = item.partition("/")
-        if slash and not (step.isdigit() and int(step) > 0):
-            return False
-        if span in ("*", "?"):
-            continue
-        numbers = [_cron_number(end, at) for end in span.split("-")]
-        if not 1 <= len(numbers) <= 2 or any(number is None or not low <= number <= high for number in numbers):
-            return False
-    return True
-
-
-def _cron_number(text: str, at: int) -> int | None:
-    names = _CRON_NAMES.get(at, [])
-    if text.lower()[:3] in names and text.isalpha():
-        return names.index(text.lower()[:3]) + (1 if at == 3 else 0)
-    return int(text) if text.isdigit() else None
 
 
 def cloud_platform(runner_type: str) -> str:

@@ -4,7 +4,7 @@ import posixpath
 import tarfile
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import msgspec
 
@@ -132,12 +132,21 @@ def blobs_of(manifest: Manifest) -> Iterable[str]:
         yield layer.digest
 
 
-def artifact_fields(manifest: Manifest, digest: str, size: int) -> dict[str, Any]:
-    """Return what an artifact row tells of its manifest. Its size counts the manifest and everything below."""
-    return {
-        "digest": digest,
-        "media_type": manifest.media_type or MANIFEST_TYPE,
-        "size": size + manifest.config.size + sum(layer.size for layer in manifest.layers),
-        "artifact_type": manifest.artifact_type or manifest.config.media_type,
-        "annotations": dict(manifest.annotations),
-    }
+@dataclass(frozen=True)
+class Facts:
+    """What an artifact row tells of its manifest."""
+
+    media_type: str
+    size: int  # of the manifest and everything below
+    artifact_type: str
+    annotations: dict[str, str]
+
+
+def facts_of(manifest: Manifest, size: int) -> Facts:
+    """Return what a manifest of so many bytes says of its artifact."""
+    return Facts(
+        media_type=manifest.media_type or MANIFEST_TYPE,
+        size=size + manifest.config.size + sum(layer.size for layer in manifest.layers),
+        artifact_type=manifest.artifact_type or manifest.config.media_type,
+        annotations=dict(manifest.annotations),
+    )

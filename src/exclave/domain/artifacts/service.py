@@ -100,10 +100,10 @@ async def manifest(ctx: Ctx, digest: str) -> rules.Manifest:
     return rules.manifest_of(ctx.runtime.blobs.get(digest))
 
 
-async def facts_of(ctx: Ctx, digest: str) -> dict[str, Any]:
-    """Return what a stored manifest says of its artifact: digest, media type, size, annotations, artifact type."""
+async def facts_of(ctx: Ctx, digest: str) -> rules.Facts:
+    """Return what a stored manifest says of its artifact."""
     blob = await require(ctx, digest)
-    return rules.artifact_fields(await manifest(ctx, digest), digest, blob.size)
+    return rules.facts_of(await manifest(ctx, digest), blob.size)
 
 
 async def put_artifact(

@@ -8,7 +8,7 @@ from exclave.domain.components.models import Component
 from exclave.kit.context import Actor
 
 
-def visible_to(actor: Actor) -> Select[tuple[ComponentBuild]]:
+def visible_to(actor: Actor) -> Select[ComponentBuild]:
     return (
         select(ComponentBuild)
         .where(ComponentBuild.org_id == actor.org_id, ComponentBuild.deleted_at == 0)
@@ -16,19 +16,19 @@ def visible_to(actor: Actor) -> Select[tuple[ComponentBuild]]:
     )
 
 
-def of_component(actor: Actor, component_id: str) -> Select[tuple[ComponentBuild]]:
+def of_component(actor: Actor, component_id: str) -> Select[ComponentBuild]:
     return visible_to(actor).where(ComponentBuild.component_id == component_id)
 
 
-def of_app(actor: Actor, app_id: str) -> Select[tuple[ComponentBuild]]:
+def of_app(actor: Actor, app_id: str) -> Select[ComponentBuild]:
     return visible_to(actor).join(Component, Component.id == ComponentBuild.component_id).where(Component.app_id == app_id)
 
 
-def active_of_connection(actor: Actor, connection_id: str) -> Select[tuple[ComponentBuild]]:
+def active_of_connection(actor: Actor, connection_id: str) -> Select[ComponentBuild]:
     return visible_to(actor).where(ComponentBuild.component_config_connection_id == connection_id, ComponentBuild.status == "active")
 
 
-def with_same_content(actor: Actor, checksum: str) -> Select[tuple[ComponentBuild, OCIArtifact]]:
+def with_same_content(actor: Actor, checksum: str) -> Select[ComponentBuild, OCIArtifact]:
     """Active builds of the same content whose artifact exists, newest first."""
     return (
         select(ComponentBuild, OCIArtifact)

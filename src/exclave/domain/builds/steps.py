@@ -96,10 +96,21 @@ class Run:
 async def _keep(ctx: Ctx, build: ComponentBuild, delivered: rules.Built) -> None:
     """Fill the build's artifact from the manifest that was uploaded; what official runners pushed elsewhere has a tag only."""
     component = await components.get(ctx, build.component_id)
-    fields = {"digest": delivered.digest, "media_type": delivered.media_type, "size": delivered.size}
-    if delivered.digest and await artifacts.may_read(ctx, delivered.digest):
-        fields |= await artifacts.facts_of(ctx, delivered.digest)
-    await artifacts.put_artifact(ctx, build, tag=delivered.tag or build.id, repository=f"{build.org_id}/{component.app_id}", **fields)
+    digest, media_type, size, annotations, artifact_type = delivered.digest, delivered.media_type, delivered.size, {}, ""
+    if digest and await artifacts.may_read(ctx, digest):
+        facts = await artifacts.facts_of(ctx, digest)
+        media_type, size, annotations, artifact_type = facts.media_type, facts.size, facts.annotations, facts.artifact_type
+    await artifacts.put_artifact(
+        ctx,
+        build,
+        tag=delivered.tag or build.id,
+        repository=f"{build.org_id}/{component.app_id}",
+        media_type=media_type,
+        digest=digest,
+        size=size,
+        annotations=annotations,
+        artifact_type=artifact_type,
+    )
     if delivered.sha:
         commit = await vcs.commit(
             ctx,

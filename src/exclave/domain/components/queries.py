@@ -8,22 +8,22 @@ from exclave.kit.context import Actor
 from exclave.kit.ids import is_id
 
 
-def visible_to(actor: Actor) -> Select[tuple[Component]]:
+def visible_to(actor: Actor) -> Select[Component]:
     return select(Component).where(Component.org_id == actor.org_id, Component.deleted_at == 0)
 
 
-def by_ref(actor: Actor, ref: str, app_id: str | None = None) -> Select[tuple[Component]]:
+def by_ref(actor: Actor, ref: str, app_id: str | None = None) -> Select[Component]:
     found = visible_to(actor).where(Component.id == ref if is_id(ref) else Component.name == ref)
     if app_id is not None:
         found = found.where(Component.app_id == app_id)
     return found.order_by(Component.created_at.desc())
 
 
-def of_app(actor: Actor, app_id: str) -> Select[tuple[Component]]:
+def of_app(actor: Actor, app_id: str) -> Select[Component]:
     return visible_to(actor).where(Component.app_id == app_id).order_by(Component.name)
 
 
-def filtered(found: Select[tuple[Component]], *, q: str, types: str, component_ids: str) -> Select[tuple[Component]]:
+def filtered(found: Select[Component], *, q: str, types: str, component_ids: str) -> Select[Component]:
     """Narrow a list by part of the name, comma-separated types, comma-separated ids."""
     if q:
         found = found.where(Component.name.icontains(q, autoescape=True))
@@ -34,7 +34,7 @@ def filtered(found: Select[tuple[Component]], *, q: str, types: str, component_i
     return found
 
 
-def dependencies(actor: Actor, component_ids: list[str]) -> Select[tuple[ComponentDependency]]:
+def dependencies(actor: Actor, component_ids: list[str]) -> Select[ComponentDependency]:
     return (
         select(ComponentDependency)
         .where(ComponentDependency.org_id == actor.org_id, ComponentDependency.component_id.in_(component_ids))
@@ -42,7 +42,7 @@ def dependencies(actor: Actor, component_ids: list[str]) -> Select[tuple[Compone
     )
 
 
-def connections(actor: Actor, component_id: str = "") -> Select[tuple[ComponentConfigConnection]]:
+def connections(actor: Actor, component_id: str = "") -> Select[ComponentConfigConnection]:
     """Configs of a component, newest first."""
     found = select(ComponentConfigConnection).where(
         ComponentConfigConnection.org_id == actor.org_id, ComponentConfigConnection.deleted_at == 0
@@ -52,13 +52,13 @@ def connections(actor: Actor, component_id: str = "") -> Select[tuple[ComponentC
     return found.order_by(ComponentConfigConnection.created_at.desc())
 
 
-def highest_version(component_id: str) -> Select[tuple[int]]:
+def highest_version(component_id: str) -> Select[int]:
     return select(func.coalesce(func.max(ComponentConfigConnection.version), 0)).where(
         ComponentConfigConnection.component_id == component_id
     )
 
 
-def pinned(actor: Actor, component_ids: list[str], version: int) -> Select[tuple[ComponentConfigConnection]]:
+def pinned(actor: Actor, component_ids: list[str], version: int) -> Select[ComponentConfigConnection]:
     """For each component the config that an app config of this version means: its own, else the newest of an older one.
 
     Configs without an app config (of old clients) count as older than all. What later syncs brought does not count.
@@ -78,7 +78,7 @@ def pinned(actor: Actor, component_ids: list[str], version: int) -> Select[tuple
     )
 
 
-def of_app_config(actor: Actor, app_config_id: str) -> Select[tuple[str]]:
+def of_app_config(actor: Actor, app_config_id: str) -> Select[str]:
     """Ids of the components that an app config configured itself."""
     return (
         select(ComponentConfigConnection.component_id)
@@ -91,15 +91,15 @@ def of_app_config(actor: Actor, app_config_id: str) -> Select[tuple[str]]:
     )
 
 
-def typed(kind: type[TypedConfig], actor: Actor, connection_ids: list[str]) -> Select[tuple[TypedConfig]]:
+def typed(kind: type[TypedConfig], actor: Actor, connection_ids: list[str]) -> Select[TypedConfig]:
     return select(kind).where(kind.org_id == actor.org_id, kind.component_config_connection_id.in_(connection_ids))
 
 
-def app_config_versions(ids: list[str]) -> Select[tuple[str, int]]:
+def app_config_versions(ids: list[str]) -> Select[str, int]:
     return select(AppConfig.id, AppConfig.version).where(AppConfig.id.in_(ids))
 
 
-def config_counts(actor: Actor, component_ids: list[str]) -> Select[tuple[str, int]]:
+def config_counts(actor: Actor, component_ids: list[str]) -> Select[str, int]:
     return (
         select(ComponentConfigConnection.component_id, func.count())
         .where(ComponentConfigConnection.org_id == actor.org_id, ComponentConfigConnection.component_id.in_(component_ids))

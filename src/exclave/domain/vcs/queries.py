@@ -6,7 +6,7 @@ from exclave.domain.vcs.models import ConnectedGithubVCSConfig, PublicGitVCSConf
 from exclave.kit.context import Actor
 
 
-def visible_to(actor: Actor) -> Select[tuple[VCSConnection]]:
+def visible_to(actor: Actor) -> Select[VCSConnection]:
     return (
         select(VCSConnection)
         .where(VCSConnection.org_id == actor.org_id, VCSConnection.deleted_at == 0)
@@ -14,13 +14,13 @@ def visible_to(actor: Actor) -> Select[tuple[VCSConnection]]:
     )
 
 
-def public_of(org_id: str, owner_ids: list[str]) -> Select[tuple[PublicGitVCSConfig]]:
+def public_of(org_id: str, owner_ids: list[str]) -> Select[PublicGitVCSConfig]:
     return select(PublicGitVCSConfig).where(
         PublicGitVCSConfig.org_id == org_id, PublicGitVCSConfig.component_config_id.in_(owner_ids), PublicGitVCSConfig.deleted_at == 0
     )
 
 
-def connected_of(org_id: str, owner_ids: list[str]) -> Select[tuple[ConnectedGithubVCSConfig]]:
+def connected_of(org_id: str, owner_ids: list[str]) -> Select[ConnectedGithubVCSConfig]:
     return select(ConnectedGithubVCSConfig).where(
         ConnectedGithubVCSConfig.org_id == org_id,
         ConnectedGithubVCSConfig.component_config_id.in_(owner_ids),
@@ -28,5 +28,5 @@ def connected_of(org_id: str, owner_ids: list[str]) -> Select[tuple[ConnectedGit
     )
 
 
-def commits(org_id: str, ids: list[str]) -> Select[tuple[VCSConnectionCommit]]:
+def commits(org_id: str, ids: list[str]) -> Select[VCSConnectionCommit]:
     return select(VCSConnectionCommit).where(VCSConnectionCommit.org_id == org_id, VCSConnectionCommit.id.in_(ids))
