@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from exclave.api.pages import components, vcs
 from exclave.api.pages.columns import fill
@@ -31,7 +32,7 @@ async def actions(ctx: Ctx, rows: Sequence[ActionWorkflow], *, sources: bool = F
         ctx.db,
         select(ActionWorkflowConfig)
         .where(ActionWorkflowConfig.org_id == ctx.org_id, ActionWorkflowConfig.action_workflow_id.in_(ids))
-        .distinct(ActionWorkflowConfig.action_workflow_id)
+        .ext(distinct_on(ActionWorkflowConfig.action_workflow_id))
         .order_by(ActionWorkflowConfig.action_workflow_id, ActionWorkflowConfig.created_at.desc()),
     )
     filled = {shape.action_workflow_id: shape for shape in await configs(ctx, newest, named=True, sources=sources)}

@@ -1,7 +1,7 @@
 """Components and their configs (spec nesting.md 2 "components", 3.10, 3.11)."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from exclave.api.pages import vcs
 from exclave.api.pages.columns import fill
@@ -31,6 +31,8 @@ Block = (
     | wire.JobComponentConfig
     | wire.KubernetesManifestComponentConfig
 )
+
+B = TypeVar("B", bound=Block)
 
 _KEY = {
     "terraform_module": "terraform_module",
@@ -64,7 +66,7 @@ async def components(ctx: Ctx, rows: Sequence[Component]) -> list[wire.Component
 async def component(ctx: Ctx, row: Component) -> wire.Component:
     """One component, with the number of its configs."""
     shape = (await components(ctx, [row]))[0]
-    counts = dict((await ctx.db.execute(queries.config_counts(ctx.actor, [row.id]))).tuples().all())
+    counts = dict((await ctx.db.execute(queries.config_counts(ctx.actor, [row.id]))).all())
     shape.config_versions = counts.get(row.id, 0)
     return shape
 
@@ -76,7 +78,7 @@ async def connections(
     typed = await service.typed_of(ctx, list(rows))
     found = await vcs.sources(ctx, [block.id for block in typed.values()], connections=connected)
     app_configs = {row.app_config_id for row in rows if row.app_config_id}
-    versions = dict((await ctx.db.execute(queries.app_config_versions(list(app_configs)))).tuples().all()) if app_configs else {}
+    versions = dict((await ctx.db.execute(queries.app_config_versions(list(app_configs)))).all()) if app_configs else {}
     shapes = []
     for row in rows:
         more: dict[str, Any] = {"refs": refs(row.references), "app_config_version": versions.get(row.app_config_id, 0)}
@@ -96,9 +98,12 @@ async def connections_in(ctx: Ctx, config: AppConfig) -> list[wire.ComponentConf
     return await connections(ctx, rows, names=names, connected=False)
 
 
-async def typed_block(ctx: Ctx, row: TypedConfig) -> Block:
+async def typed_block(ctx: Ctx, row: TypedConfig, shape: type[B]) -> B:
     """The answer to creating a config: its typed block with its source."""
-    return block(row, await vcs.sources(ctx, [row.id]))
+    made = block(row, await vcs.sources(ctx, [row.id]))
+    if not isinstance(made, shape):
+        raise TypeError(f"{type(row).__name__} is no {shape.__name__}")
+    return made
 
 
 def block(row: TypedConfig, found: vcs.Sources) -> Block:

@@ -121,48 +121,52 @@ async def get_app_component_config(ctx: Ctx, app_id: str, component_id: str, con
 @route.post(f"{SCOPED}/configs/terraform-module", deprecated=[f"{OLD}/configs/terraform-module"])
 async def create_terraform_module_config(
     ctx: Ctx, app_id: str, component_id: str, body: wire.CreateTerraformModuleComponentConfigRequest
-) -> pages.Block:
+) -> wire.TerraformModuleComponentConfig:
     """Configure a Terraform module, and build it."""
     row = await of_path(ctx, app_id, component_id)
-    return await pages.typed_block(ctx, await configs.create_terraform_module(ctx, row, body))
+    return await pages.typed_block(ctx, await configs.create_terraform_module(ctx, row, body), wire.TerraformModuleComponentConfig)
 
 
 @route.post(f"{SCOPED}/configs/helm", deprecated=[f"{OLD}/configs/helm"])
-async def create_helm_config(ctx: Ctx, app_id: str, component_id: str, body: wire.CreateHelmComponentConfigRequest) -> pages.Block:
+async def create_helm_config(
+    ctx: Ctx, app_id: str, component_id: str, body: wire.CreateHelmComponentConfigRequest
+) -> wire.HelmComponentConfig:
     """Configure a Helm chart, and build it."""
     row = await of_path(ctx, app_id, component_id)
-    return await pages.typed_block(ctx, await configs.create_helm(ctx, row, body))
+    return await pages.typed_block(ctx, await configs.create_helm(ctx, row, body), wire.HelmComponentConfig)
 
 
 @route.post(f"{SCOPED}/configs/docker-build", deprecated=[f"{OLD}/configs/docker-build"])
 async def create_docker_build_config(
     ctx: Ctx, app_id: str, component_id: str, body: wire.CreateDockerBuildComponentConfigRequest
-) -> pages.Block:
+) -> wire.DockerBuildComponentConfig:
     """Configure an image that is built from a Dockerfile, and build it."""
     row = await of_path(ctx, app_id, component_id)
-    return await pages.typed_block(ctx, await configs.create_docker_build(ctx, row, body))
+    return await pages.typed_block(ctx, await configs.create_docker_build(ctx, row, body), wire.DockerBuildComponentConfig)
 
 
 @route.post(f"{SCOPED}/configs/external-image", deprecated=[f"{OLD}/configs/external-image"])
 async def create_external_image_config(
     ctx: Ctx, app_id: str, component_id: str, body: wire.CreateExternalImageComponentConfigRequest
-) -> pages.Block:
+) -> wire.ExternalImageComponentConfig:
     """Configure an image that exists, and copy it."""
     row = await of_path(ctx, app_id, component_id)
-    return await pages.typed_block(ctx, await configs.create_external_image(ctx, row, body))
+    return await pages.typed_block(ctx, await configs.create_external_image(ctx, row, body), wire.ExternalImageComponentConfig)
 
 
 @route.post(f"{SCOPED}/configs/job", deprecated=[f"{OLD}/configs/job"])
-async def create_job_config(ctx: Ctx, app_id: str, component_id: str, body: wire.CreateJobComponentConfigRequest) -> pages.Block:
+async def create_job_config(
+    ctx: Ctx, app_id: str, component_id: str, body: wire.CreateJobComponentConfigRequest
+) -> wire.JobComponentConfig:
     """Configure an image that runs to its end."""
     row = await of_path(ctx, app_id, component_id)
-    return await pages.typed_block(ctx, await configs.create_job(ctx, row, body))
+    return await pages.typed_block(ctx, await configs.create_job(ctx, row, body), wire.JobComponentConfig)
 
 
 @route.post(f"{SCOPED}/configs/kubernetes-manifest", deprecated=[f"{OLD}/configs/kubernetes-manifest"])
 async def create_kubernetes_manifest_config(
     ctx: Ctx, app_id: str, component_id: str, body: wire.CreateKubernetesManifestComponentConfigRequest
-) -> pages.Block:
+) -> wire.KubernetesManifestComponentConfig:
     """Configure a Kubernetes manifest."""
     row = await of_path(ctx, app_id, component_id)
-    return await pages.typed_block(ctx, await configs.create_kubernetes_manifest(ctx, row, body))
+    return await pages.typed_block(ctx, await configs.create_kubernetes_manifest(ctx, row, body), wire.KubernetesManifestComponentConfig)

@@ -3,6 +3,7 @@
 from typing import TypeVar
 
 from sqlalchemy import Select, func, select
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from exclave.domain.apps.models import App, AppConfig, AppConfigChild
 from exclave.kit.context import Actor
@@ -63,7 +64,7 @@ def newest_children(kind: type[Child], actor: Actor, app_ids: list[str]) -> Sele
     return (
         select(kind)
         .where(kind.org_id == actor.org_id, kind.deleted_at == 0, kind.app_id.in_(app_ids))
-        .distinct(kind.app_id)
+        .ext(distinct_on(kind.app_id))
         .order_by(kind.app_id, kind.created_at.desc())
     )
 

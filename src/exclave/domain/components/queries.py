@@ -1,6 +1,7 @@
 """Reads of components, their configs and dependencies, limited to the actor's org."""
 
 from sqlalchemy import Select, func, select
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from exclave.domain.apps.models import AppConfig
 from exclave.domain.components.models import Component, ComponentConfigConnection, ComponentDependency, TypedConfig
@@ -73,7 +74,7 @@ def pinned(actor: Actor, component_ids: list[str], version: int) -> Select[Compo
             ComponentConfigConnection.component_id.in_(component_ids),
             of_version <= version,
         )
-        .distinct(ComponentConfigConnection.component_id)
+        .ext(distinct_on(ComponentConfigConnection.component_id))
         .order_by(ComponentConfigConnection.component_id, of_version.desc(), ComponentConfigConnection.created_at.desc())
     )
 
