@@ -137,7 +137,7 @@ class Facts:
     """What an artifact row tells of its manifest."""
 
     media_type: str
-    size: int  # of the manifest and everything below
+    size: int  # of the manifest itself, as in every OCI descriptor
     artifact_type: str
     annotations: dict[str, str]
 
@@ -146,7 +146,7 @@ def facts_of(manifest: Manifest, size: int) -> Facts:
     """Return what a manifest of so many bytes says of its artifact."""
     return Facts(
         media_type=manifest.media_type or MANIFEST_TYPE,
-        size=size + manifest.config.size + sum(layer.size for layer in manifest.layers),
+        size=size,
         artifact_type=manifest.artifact_type or manifest.config.media_type,
         annotations=dict(manifest.annotations),
     )
