@@ -34,6 +34,7 @@ class RunnerJob(Tenant):
     finished_at: Mapped[datetime | None]
     step_key: Mapped[str | None] = mapped_column(unique=True)
     serial_key: Mapped[str] = mapped_column(default="")  # at most one running job per key, e.g. a Terraform workspace
+    workspace_id: Mapped[str] = mapped_column(default="")  # the Terraform workspace that its plan names; empty for other jobs
     execution_count: Mapped[int] = mapped_column(Integer, default=0)
     current_execution_id: Mapped[str] = mapped_column(default="")
 
@@ -44,6 +45,15 @@ class RunnerJob(Tenant):
             Index("runner_jobs_owner", "owner_id", "created_at"),
             Index("runner_jobs_runner", "runner_id", "created_at"),
             Index("runner_jobs_open", "created_at", postgresql_where=text("status in ('queued', 'available', 'in-progress')")),
+            Index("runner_jobs_stream", "log_stream_id"),
+            Index("runner_jobs_workspace", "workspace_id", postgresql_where=text("workspace_id <> ''")),
+            # The claim looks before it takes; two claims at the same moment are told apart here.
+            Index(
+                "runner_jobs_serial",
+                "serial_key",
+                unique=True,
+                postgresql_where=text("status = 'in-progress' and serial_key <> ''"),
+            ),
         )
 
 
@@ -69,12 +79,15 @@ class RunnerJobExecution(Tenant):
     leased_until: Mapped[datetime | None]  # by the server's clock; None once final
     renewed_by: Mapped[str] = mapped_column(default="lease")  # lease | heartbeat (official runners know no lease)
     finished_at: Mapped[datetime | None]
+    ended_by: Mapped[str] = mapped_column(default="")  # runner | lost | timeout: who said that it is over
+    runner_id: Mapped[str] = mapped_column(String(26), default="")  # of the job, so that a heartbeat finds its leases at once
 
     @classmethod
     def constraints(cls) -> tuple[Any, ...]:
         return (
             UniqueConstraint("runner_job_id", "epoch"),
             Index("executions_leased", "leased_until", postgresql_where=text("leased_until is not null")),
+            Index("executions_of_runner", "runner_id", postgresql_where=text("leased_until is not null")),
         )
 
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, String, UniqueConstraint
+from sqlalchemy import BigInteger, ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from exclave.kit.db import Tenant
@@ -89,3 +89,19 @@ class RunnerHeartBeat(Tenant):
     @classmethod
     def constraints(cls) -> tuple[Any, ...]:
         return (UniqueConstraint("runner_id", "process"),)
+
+
+class RunnerHealthCheck(Tenant):
+    """What a runner's status was in one minute, for each process that beats. Kept for a day."""
+
+    __tablename__ = "runner_health_checks"
+    prefix = "hlt"
+
+    runner_id: Mapped[str] = mapped_column(String(26), ForeignKey("runners.id"))
+    process: Mapped[str] = mapped_column(default="")
+    status: Mapped[str]
+    minute: Mapped[datetime]
+
+    @classmethod
+    def constraints(cls) -> tuple[Any, ...]:
+        return (UniqueConstraint("runner_id", "process", "minute"), Index("runner_health_checks_minute", "minute"))

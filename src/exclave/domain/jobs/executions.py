@@ -1,0 +1,202 @@
+"""What a runner says about its execution: status, result, outputs. Every write is fenced; an exact repeat is answered as before."""
+
+import base64
+import binascii
+import gzip
+import hashlib
+from typing import Any
+
+import msgspec
+from sqlalchemy import func, null, update
+
+from exclave.domain.jobs import claims, queries, rules, service
+from exclave.domain.jobs.events import ExecutionEnded
+from exclave.domain.jobs.fencing import insert_while_live
+from exclave.domain.jobs.models import (
+    RunnerJob,
+    RunnerJobExecution,
+    RunnerJobExecutionOutputs,
+    RunnerJobExecutionResult,
+)
+from exclave.domain.orgs import keys
+from exclave.kit import db, errors, time
+from exclave.kit.context import Ctx
+from exclave.wire.base import Body
+from exclave.wire.runner import jobs as wire
+
+
+class OutputsBody(Body):
+    """`CreateRunnerJobExecutionOutputsRequest`, with the outputs as the bytes that came."""
+
+    outputs: msgspec.Raw = msgspec.Raw(b"{}")
+    sensitive: list[str] | None = None
+
+
+_outputs_decoder = msgspec.json.Decoder(OutputsBody)
+_object_decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+async def move(ctx: Ctx, job_id: str, execution_id: str, status: str) -> RunnerJobExecution:
+    """Take an execution to a status; a final one ends it and its job.
+
+    Telling the same end twice is answered twice. Raises `Stale` from an execution that is not current, is over or has lost its
+    lease, `Conflict` for a step backwards.
+    """
+    sources = rules.may_precede(status)
+    if not sources:
+        raise errors.Invalid(f"an execution cannot become {status!r}")
+    final = status in rules.EXECUTION_FINAL
+    moment = time.now()
+    live = queries.live_execution(ctx.actor, execution_id, job_id=job_id).subquery()
+    statement = (
+        update(RunnerJobExecution)
+        .where(RunnerJobExecution.id == live.c.id, RunnerJobExecution.status.in_(sources))
+        .values(
+            status=status,
+            updated_at=moment,
+            **({"finished_at": moment, "leased_until": null(), "ended_by": "runner"} if final else {}),
+        )
+        .returning(RunnerJobExecution)
+        .execution_options(synchronize_session=False, populate_existing=True)
+    )
+    execution: RunnerJobExecution | None = await db.first(ctx.db, statement)
+    if execution is None:
+        return await _repeated(ctx, job_id, execution_id, status)
+    if final:
+        await ended(ctx, execution, rules.job_after(status), _why(status))
+    return execution
+
+
+async def ended(ctx: Ctx, execution: RunnerJobExecution, job_status: str, description: str) -> None:
+    """Follow the end of an execution: its job ends too unless it is over already, and whoever waits is told."""
+    moment = time.now()
+    statement = (
+        update(RunnerJob)
+        .where(RunnerJob.id == execution.runner_job_id, RunnerJob.status == "in-progress")
+        .values(status=job_status, status_description=description, finished_at=moment, updated_at=moment)
+        .returning(RunnerJob)
+        .execution_options(synchronize_session=False, populate_existing=True)
+    )
+    job: RunnerJob | None = await db.first(ctx.db, statement)
+    await ctx.tell(ExecutionEnded(execution_id=execution.id, job_id=execution.runner_job_id, org_id=execution.org_id))
+    ctx.poke(f"job:{execution.runner_job_id}")
+    ctx.poke(f"runner:{execution.runner_id}")  # a job of the same serial key may go now
+    if job is not None:
+        await service.tell_finished(ctx, job)
+
+
+async def give_result(ctx: Ctx, job_id: str, execution_id: str, body: bytes) -> RunnerJobExecutionResult:
+    """Keep how an execution went, of failed ones too. `contents_compressed` is URL-safe base64 of the bytes to keep.
+
+    The exact repeat of a body is answered as before; another body is a `Conflict`; an execution that may not write is `Stale`.
+    """
+    digest = _digest(body)
+    request = msgspec.json.decode(body or b"{}", type=wire.CreateRunnerJobExecutionResultRequest)
+    contents = _decoded(request.contents_compressed, "contents_compressed") or request.contents.encode()
+    row = RunnerJobExecutionResult(
+        org_id=ctx.org_id,
+        created_by_id=ctx.actor.account_id,
+        runner_job_execution_id=execution_id,
+        success=request.success,
+        error_code=request.error_code,
+        error_metadata=request.error_metadata,
+        contents_display=_display(request),
+        body_digest=digest,
+    )
+    if contents:
+        row.contents = await keys.seal(ctx, row, "contents", contents)
+        row.contents_digest = _digest(contents)
+    fence = queries.live_execution(ctx.actor, execution_id, job_id=job_id)
+    kept = await insert_while_live(ctx, row, fence, unless=(RunnerJobExecutionResult.runner_job_execution_id,))
+    known: RunnerJobExecutionResult | None = await db.first(ctx.db, queries.result_of(execution_id, ctx.org_id))
+    if kept and known is not None:
+        return known
+    return await _same(ctx, job_id, execution_id, known, digest, "result")
+
+
+async def give_outputs(ctx: Ctx, job_id: str, execution_id: str, body: bytes) -> tuple[RunnerJobExecutionOutputs, str]:
+    """Keep the outputs of an execution; return the row and what may be shown of it.
+
+    What is not sensitive is kept byte for byte; sensitive values are shown as asterisks and all of it is sealed.
+    """
+    digest = _digest(body)
+    request = _outputs_decoder.decode(body or b"{}")
+    outputs = bytes(request.outputs).strip()
+    if outputs == b"null":
+        outputs = b"{}"
+    given = _object_decoder.decode(outputs)
+    if b"\\u0000" in outputs:
+        raise errors.Invalid("outputs hold the character U+0000, which cannot be stored")
+    sensitive = frozenset(request.sensitive or ()) & given.keys()
+    shown = rules.masked_outputs(outputs, sensitive)
+    row = RunnerJobExecutionOutputs(
+        org_id=ctx.org_id,
+        created_by_id=ctx.actor.account_id,
+        runner_job_execution_id=execution_id,
+        outputs=msgspec.Raw(shown),
+        body_digest=digest,
+    )
+    if sensitive:
+        row.sealed = await keys.seal(ctx, row, "sealed", outputs)
+    fence = queries.live_execution(ctx.actor, execution_id, job_id=job_id)
+    kept = await insert_while_live(ctx, row, fence, unless=(RunnerJobExecutionOutputs.runner_job_execution_id,))
+    found = (await ctx.db.execute(queries.outputs_of([execution_id]))).first()
+    known, text = (found[0], found[1]) if found is not None else (None, "")
+    if kept and known is not None:
+        return known, text
+    return await _same(ctx, job_id, execution_id, known, digest, "outputs"), text
+
+
+async def _same(ctx: Ctx, job_id: str, execution_id: str, known: Any, digest: str, what: str) -> Any:
+    """Answer a delivery that was not kept: an exact repeat as before, anything else with the reason."""
+    own = queries.executions_visible_to(ctx.actor).where(
+        RunnerJobExecution.id == execution_id, RunnerJobExecution.runner_job_id == job_id
+    )
+    execution = await db.first(ctx.db, own)
+    if execution is None or known is None or known.body_digest != digest:
+        if execution is not None and known is not None and (await ctx.db.execute(own.where(_leased()))).first() is not None:
+            raise errors.Conflict(f"the execution {execution_id} has delivered other {what} before")
+        raise await claims.stale(ctx, job_id, execution_id)
+    return known
+
+
+async def _repeated(ctx: Ctx, job_id: str, execution_id: str, status: str) -> RunnerJobExecution:
+    own = queries.executions_visible_to(ctx.actor).where(
+        RunnerJobExecution.id == execution_id, RunnerJobExecution.runner_job_id == job_id
+    )
+    execution: RunnerJobExecution | None = await db.first(ctx.db, own.execution_options(populate_existing=True))
+    if execution is not None and execution.status == status and execution.ended_by == "runner":
+        return execution
+    if execution is not None and (await ctx.db.execute(own.where(_leased()))).first() is not None:
+        raise errors.Conflict(f"the execution {execution_id} is {execution.status} and cannot go back to {status}")
+    raise await claims.stale(ctx, job_id, execution_id)
+
+
+def _leased() -> Any:
+    return RunnerJobExecution.leased_until > func.clock_timestamp()
+
+
+def _why(status: str) -> str:
+    return {"timed-out": "execution timed out", "not-attempted": "execution was not attempted"}.get(status, "")
+
+
+def _digest(data: bytes) -> str:
+    return "sha256:" + hashlib.sha256(data).hexdigest()
+
+
+def _decoded(text: str, field: str) -> bytes:
+    try:
+        return base64.b64decode(text.replace("-", "+").replace("_", "/"), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise errors.Invalid(f"{field} is not URL-safe base64 with padding: {error}") from error
+
+
+def _display(request: wire.CreateRunnerJobExecutionResultRequest) -> bytes | None:
+    packed = _decoded(request.contents_display_compressed, "contents_display_compressed")
+    if packed:
+        if packed[:2] != b"\x1f\x8b":
+            raise errors.Invalid("contents_display_compressed is not gzip in URL-safe base64")
+        return packed
+    if request.contents_display is not None:
+        return gzip.compress(msgspec.json.encode(request.contents_display), mtime=0)
+    return None

@@ -1,0 +1,59 @@
+"""Log lines from runners: a runner writes to the streams of its own jobs only, and only while its execution may write."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import and_, func, or_, select
+
+from exclave.domain.jobs.models import RunnerJob, RunnerJobExecution
+from exclave.domain.logs import otlp
+from exclave.domain.logs import service as logs
+from exclave.domain.runners import access
+from exclave.kit import errors
+from exclave.kit.context import Ctx
+
+
+async def write(ctx: Ctx, stream_id: str, body: bytes, encoding: str = "") -> int:
+    """Write an OTLP log export (protobuf, identity or gzip) to a stream; return how many lines were new.
+
+    Raises `NotFound` for a stream of others, `Conflict` for a closed one, and `Stale` when a line names an execution that may not
+    write any more. What an official runner sends after its last status is still taken: it flushes its logs late.
+    """
+    records = otlp.read(otlp.unpack(body, encoding))
+    if ctx.actor.scope or ctx.actor.runner_id:
+        await _own_stream(ctx, stream_id)
+    await _live(ctx, stream_id, sorted({record.execution_id for record in records if record.execution_id}))
+    return await logs.append(ctx, stream_id, records)
+
+
+async def _own_stream(ctx: Ctx, stream_id: str) -> None:
+    own = select(RunnerJob.id).where(
+        RunnerJob.log_stream_id == stream_id, RunnerJob.org_id == ctx.org_id, access.own(ctx.actor, RunnerJob.runner_id)
+    )
+    if (await ctx.db.execute(own.limit(1))).first() is None:
+        raise errors.NotFound(f"no log stream {stream_id}")
+
+
+async def _live(ctx: Ctx, stream_id: str, execution_ids: Sequence[str]) -> None:
+    if not execution_ids:
+        return
+    may_write = (
+        select(RunnerJobExecution.id)
+        .join(RunnerJob, RunnerJob.id == RunnerJobExecution.runner_job_id)
+        .where(
+            RunnerJobExecution.id.in_(execution_ids),
+            RunnerJobExecution.org_id == ctx.org_id,
+            RunnerJob.log_stream_id == stream_id,
+            RunnerJob.current_execution_id == RunnerJobExecution.id,
+            or_(
+                RunnerJobExecution.leased_until > func.clock_timestamp(),
+                and_(RunnerJobExecution.renewed_by == "heartbeat", RunnerJobExecution.ended_by == "runner"),
+            ),
+            access.own(ctx.actor, RunnerJob.runner_id),
+        )
+        # Shared with other writers, not with whoever ends the execution: it waits for this transaction.
+        .with_for_update(read=True, of=RunnerJobExecution)
+    )
+    found = set((await ctx.db.execute(may_write)).scalars())
+    refused = [each for each in execution_ids if each not in found]
+    if refused:
+        raise errors.Stale(f"the execution {refused[0]} may not write to the log stream {stream_id}: it is over, or its lease has ended")

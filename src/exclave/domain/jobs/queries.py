@@ -1,0 +1,122 @@
+"""Every SELECT on jobs, limited to what the actor may see."""
+
+from collections.abc import Collection, Sequence
+
+from sqlalchemy import ColumnElement, ScalarSelect, Select, Text, and_, cast, exists, func, or_, select
+from sqlalchemy.orm import aliased
+
+from exclave.domain.jobs.models import (
+    RunnerJob,
+    RunnerJobExecution,
+    RunnerJobExecutionOutputs,
+    RunnerJobExecutionResult,
+    RunnerJobPlan,
+)
+from exclave.domain.runners import access
+from exclave.kit.context import Actor
+
+
+def visible_to(actor: Actor) -> Select[tuple[RunnerJob]]:
+    return select(RunnerJob).where(
+        RunnerJob.org_id == actor.org_id, RunnerJob.deleted_at == 0, access.own(actor, RunnerJob.runner_id)
+    )
+
+
+def by_id(actor: Actor, job_id: str) -> Select[tuple[RunnerJob]]:
+    return visible_to(actor).where(RunnerJob.id == job_id)
+
+
+def of_runner(actor: Actor, runner_id: str, *, groups: Collection[str], statuses: Collection[str]) -> Select[tuple[RunnerJob]]:
+    """Jobs of a runner, newest first. Waiting jobs alone come oldest first: official runners take the first element.
+
+    A job whose serial key is in use does not wait: it would be refused.
+    """
+    jobs = visible_to(actor).where(RunnerJob.runner_id == runner_id)
+    if groups:
+        jobs = jobs.where(RunnerJob.group.in_(groups))
+    if statuses:
+        jobs = jobs.where(RunnerJob.status.in_(statuses))
+    if tuple(statuses) == ("available",):
+        return jobs.where(~serial_key_in_use()).order_by(RunnerJob.created_at, RunnerJob.id)
+    return jobs.order_by(RunnerJob.created_at.desc(), RunnerJob.id)
+
+
+def serial_key_in_use() -> ColumnElement[bool]:
+    """Does another job with the serial key of this one run, or still stop?"""
+    other, execution = aliased(RunnerJob), aliased(RunnerJobExecution)
+    running = (
+        select(1)
+        .select_from(other)
+        .outerjoin(execution, execution.id == other.current_execution_id)
+        .where(
+            other.serial_key == RunnerJob.serial_key,
+            other.id != RunnerJob.id,
+            or_(other.status == "in-progress", execution.leased_until.is_not(None)),
+        )
+        .correlate(RunnerJob)
+    )
+    return and_(RunnerJob.serial_key != "", exists(running))
+
+
+def executions_of(actor: Actor, job_ids: Sequence[str]) -> Select[tuple[RunnerJobExecution]]:
+    """Executions, newest first."""
+    return (
+        executions_visible_to(actor)
+        .where(RunnerJobExecution.runner_job_id.in_(job_ids))
+        .order_by(RunnerJobExecution.created_at.desc(), RunnerJobExecution.id)
+    )
+
+
+def executions_visible_to(actor: Actor) -> Select[tuple[RunnerJobExecution]]:
+    return select(RunnerJobExecution).where(
+        RunnerJobExecution.org_id == actor.org_id,
+        RunnerJobExecution.deleted_at == 0,
+        access.own(actor, RunnerJobExecution.runner_id),
+    )
+
+
+def live_execution(
+    actor: Actor, execution_id: str, *, job_id: str = "", execution: ScalarSelect[str] | None = None
+) -> Select[tuple[str]]:
+    """The fence (architecture rule 5): the id of the execution if it is its job's current one, not final, and its lease holds.
+
+    The row stays locked until the end of the transaction, so that a sweep cannot end the execution between the look and the write.
+    A token of one purpose is held to its own execution. `execution` stands for an id that the statement finds itself.
+    """
+    scoped_job, scoped_execution = access.execution_in_scope(actor)
+    fence = (
+        select(RunnerJobExecution.id)
+        .join(RunnerJob, RunnerJob.id == RunnerJobExecution.runner_job_id)
+        .where(
+            RunnerJobExecution.id == (execution if execution is not None else execution_id),
+            RunnerJobExecution.org_id == actor.org_id,
+            RunnerJob.current_execution_id == RunnerJobExecution.id,
+            RunnerJobExecution.finished_at.is_(None),
+            RunnerJobExecution.leased_until > func.clock_timestamp(),
+        )
+        .with_for_update(of=RunnerJobExecution)
+    )
+    if job_id:
+        fence = fence.where(RunnerJob.id == job_id)
+    if actor.runner_id:
+        fence = fence.where(RunnerJob.runner_id == actor.runner_id)
+    if scoped_execution:
+        fence = fence.where(RunnerJobExecution.id == scoped_execution, RunnerJob.id == scoped_job)
+    return fence
+
+
+def plan_of(job_id: str, org_id: str) -> Select[tuple[RunnerJobPlan]]:
+    return select(RunnerJobPlan).where(RunnerJobPlan.runner_job_id == job_id, RunnerJobPlan.org_id == org_id)
+
+
+def result_of(execution_id: str, org_id: str) -> Select[tuple[RunnerJobExecutionResult]]:
+    return select(RunnerJobExecutionResult).where(
+        RunnerJobExecutionResult.runner_job_execution_id == execution_id, RunnerJobExecutionResult.org_id == org_id
+    )
+
+
+def outputs_of(execution_ids: Collection[str]) -> Select[tuple[RunnerJobExecutionOutputs, str]]:
+    """Outputs with the text that may be shown, byte for byte."""
+    return select(RunnerJobExecutionOutputs, cast(RunnerJobExecutionOutputs.outputs, Text)).where(
+        RunnerJobExecutionOutputs.runner_job_execution_id.in_(execution_ids)
+    )

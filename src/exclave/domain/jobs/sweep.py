@@ -1,0 +1,161 @@
+"""End what nobody keeps any more: executions whose lease ended, jobs that waited or ran too long. Deadlines are the database's."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, DateTime, cast, func, literal, null, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from exclave.domain.jobs import executions, rules, service
+from exclave.domain.jobs.models import RunnerJob, RunnerJobExecution, RunnerJobExecutionResult
+from exclave.kit import db, time
+from exclave.kit.context import Actor, Ctx, Runtime
+
+_BATCH = 200
+_LONGEST = 5.0  # seconds until the next look at most: deadlines that come meanwhile are met without a hint, too
+_SHORTEST = 0.05
+
+LOST = "the runner was lost"
+
+
+async def expire(runtime: Runtime) -> float:
+    """End what is past its deadline, and return the seconds until the next deadline."""
+    while await _once(runtime):
+        pass
+    async with runtime.sweep() as ctx:
+        return await _until_next(ctx)
+
+
+async def _once(runtime: Runtime) -> bool:
+    """One batch; tell whether there may be more."""
+    async with runtime.sweep() as ctx:
+        leases = await _expired_leases(ctx)
+        overdue = await _overdue_executions(ctx)
+        waited = await _overdue_in_queue(ctx)
+    return _BATCH in (leases, overdue, waited)
+
+
+async def _expired_leases(ctx: Ctx) -> int:
+    found = await db.every(
+        ctx.db,
+        select(RunnerJobExecution)
+        .where(RunnerJobExecution.leased_until <= func.clock_timestamp())
+        .order_by(RunnerJobExecution.leased_until)
+        .limit(_BATCH)
+        .with_for_update(skip_locked=True),
+    )
+    for execution in found:
+        job = await db.one(ctx.db, select(RunnerJob).where(RunnerJob.id == execution.runner_job_id))
+        if job.status == "in-progress":
+            await _end(ctx, execution, "failed", "lost")
+            await _explain(ctx, execution, LOST, "lost")
+            await executions.ended(_in_org(ctx, execution.org_id), execution, "failed", LOST)
+        else:  # its job was cancelled, and the runner never said that it stopped
+            await _end(ctx, execution, "cancelled", "lost")
+            await executions.ended(_in_org(ctx, execution.org_id), execution, "cancelled", "")
+    return len(found)
+
+
+async def _overdue_executions(ctx: Ctx) -> int:
+    # The runner keeps the time-out itself and reports it: the server waits one lease longer for that.
+    grace = timedelta(seconds=ctx.runtime.settings.lease_seconds)
+    found = (
+        await ctx.db.execute(
+            select(RunnerJobExecution)
+            .join(RunnerJob, RunnerJob.current_execution_id == RunnerJobExecution.id)
+            .where(
+                RunnerJobExecution.leased_until.is_not(None),
+                _deadline(RunnerJob.started_at, RunnerJob.execution_timeout) + literal(grace) <= func.clock_timestamp(),
+            )
+            .limit(_BATCH)
+            .with_for_update(skip_locked=True, of=RunnerJobExecution)
+        )
+    ).scalars()
+    overdue = list(found)
+    for execution in overdue:
+        await _end(ctx, execution, "timed-out", "timeout")
+        await _explain(ctx, execution, "execution timeout reached", "timeout")
+        await executions.ended(_in_org(ctx, execution.org_id), execution, "timed-out", "execution timeout reached")
+    return len(overdue)
+
+
+async def _overdue_in_queue(ctx: Ctx) -> int:
+    late = (
+        select(RunnerJob.id)
+        .where(
+            RunnerJob.status.in_(("queued", "available")),
+            _deadline(RunnerJob.created_at, RunnerJob.queue_timeout) <= func.clock_timestamp(),
+        )
+        .limit(_BATCH)
+        .with_for_update(skip_locked=True)
+    )
+    moment = time.now()
+    statement = (
+        update(RunnerJob)
+        .where(RunnerJob.id.in_(late), RunnerJob.status.in_(("queued", "available")))
+        .values(status="not-attempted", status_description="queue timeout reached", finished_at=moment, updated_at=moment)
+        .returning(RunnerJob)
+        .execution_options(synchronize_session=False, populate_existing=True)
+    )
+    jobs = list((await ctx.db.execute(statement)).scalars())
+    for job in jobs:
+        await service.tell_finished(_in_org(ctx, job.org_id), job)
+    return len(jobs)
+
+
+def _in_org(ctx: Ctx, org_id: str) -> Ctx:
+    """The sweep sees all orgs; whoever hears of an end acts in the org of what ended."""
+    return ctx.acting_as(Actor(account_id="", org_id=org_id, kind="system"))
+
+
+async def _end(ctx: Ctx, execution: RunnerJobExecution, status: str, by: str) -> None:
+    moment = time.now()
+    await ctx.db.execute(
+        update(RunnerJobExecution)
+        .where(RunnerJobExecution.id == execution.id, RunnerJobExecution.status.in_(rules.RUNNING))
+        .values(status=status, finished_at=moment, updated_at=moment, leased_until=null(), ended_by=by)
+        .execution_options(synchronize_session=False)
+    )
+
+
+async def _explain(ctx: Ctx, execution: RunnerJobExecution, message: str, reason: str) -> None:
+    """Leave a result that says why, unless the runner delivered its own before."""
+    row: dict[str, Any] = {
+        "id": RunnerJobExecutionResult(org_id=execution.org_id).id,
+        "org_id": execution.org_id,
+        "created_by_id": execution.created_by_id,
+        "runner_job_execution_id": execution.id,
+        "success": False,
+        "error_metadata": {"reason": reason, "message": message},
+    }
+    await ctx.db.execute(
+        insert(RunnerJobExecutionResult)
+        .values(**row)
+        .on_conflict_do_nothing(index_elements=[RunnerJobExecutionResult.runner_job_execution_id])
+    )
+
+
+async def _until_next(ctx: Ctx) -> float:
+    lease = select(func.min(RunnerJobExecution.leased_until)).where(RunnerJobExecution.leased_until.is_not(None)).scalar_subquery()
+    open_jobs = (
+        select(
+            func.min(
+                func.least(
+                    func.coalesce(_deadline(RunnerJob.started_at, RunnerJob.execution_timeout), _FAR),
+                    _deadline(RunnerJob.created_at, RunnerJob.queue_timeout),
+                )
+            )
+        )
+        .where(RunnerJob.status.in_(rules.OPEN))
+        .scalar_subquery()
+    )
+    seconds = func.extract("epoch", func.least(lease, open_jobs) - func.clock_timestamp())
+    left = (await ctx.db.execute(select(seconds))).scalar()
+    return _LONGEST if left is None else min(_LONGEST, max(_SHORTEST, float(left)))
+
+
+_FAR = cast(literal("infinity"), DateTime(timezone=True))
+
+
+def _deadline(start: Any, nanoseconds: Any) -> ColumnElement[datetime]:
+    return start + literal(timedelta(microseconds=1)) * (nanoseconds // 1000)

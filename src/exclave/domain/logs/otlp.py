@@ -1,0 +1,148 @@
+"""Read OTLP log exports (protobuf) into records (spec runner.md 1.9)."""
+
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from google.protobuf.message import DecodeError
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+
+from exclave.domain.logs import rules
+from exclave.kit import errors
+
+SEQ = "exclave.seq"
+UNPACKED_LIMIT = 32 << 20  # bytes
+_INT64 = 2**63
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One line, as it goes into the table."""
+
+    execution_id: str
+    client_seq: int
+    timestamp: int  # Unix nanoseconds
+    severity_number: int
+    severity_text: str
+    service_name: str
+    body: str
+    runner_id: str
+    job_id: str
+    step: str
+    trace_id: str
+    span_id: str
+    scope_name: str
+    resource_attributes: str  # JSON
+    log_attributes: str  # JSON
+
+
+def unpack(body: bytes, encoding: str) -> bytes:
+    """Undo the content encoding: identity or gzip, up to a bound."""
+    if encoding in ("", "identity"):
+        return body
+    if encoding != "gzip":
+        raise errors.Invalid(f"the content encoding {encoding!r} is not taken here: send identity or gzip")
+    stream = zlib.decompressobj(wbits=31)
+    try:
+        data = stream.decompress(body, UNPACKED_LIMIT)
+    except zlib.error as error:
+        raise errors.Invalid(f"the body is not gzip: {error}") from error
+    if stream.unconsumed_tail:
+        raise errors.TooLarge(f"the body holds more than {UNPACKED_LIMIT} bytes once it is unpacked")
+    return data
+
+
+def read(body: bytes) -> list[Record]:
+    """Read an export request. Raises `Invalid` when it is none."""
+    request = ExportLogsServiceRequest()
+    try:
+        request.ParseFromString(body)
+    except DecodeError as error:
+        raise errors.Invalid("the body is not an OTLP log export in protobuf") from error
+    records: list[Record] = []
+    seen: Counter[int] = Counter()
+    for group in request.resource_logs:
+        resource = _attributes(group.resource.attributes)
+        resource_json = _json(resource)
+        for scope in group.scope_logs:
+            for record in scope.log_records:
+                records.append(_record(record, resource, resource_json, scope.scope.name, seen))
+    return records
+
+
+def _record(record: Any, resource: Mapping[str, str], resource_json: str, scope: str, seen: Counter[int]) -> Record:
+    attributes = _attributes(record.attributes)
+    seq_text = attributes.pop(SEQ, "")
+    find = lambda name: attributes.get(name) or resource.get(name, "")  # noqa: E731
+    timestamp = min(record.time_unix_nano or record.observed_time_unix_nano, _INT64 - 1)
+    execution_id = find("runner_job_execution.id")
+    body = _text(record.body)
+    attributes_json = _json(attributes)
+    if seq_text.isdigit() and int(seq_text) < _INT64:
+        seq = int(seq_text)
+    else:
+        same = hash((timestamp, body, attributes_json))
+        seq = rules.made_seq(timestamp, record.severity_number, body, attributes_json, occurrence=seen[same])
+        seen[same] += 1
+    return Record(
+        execution_id=execution_id,
+        client_seq=seq,
+        timestamp=timestamp,
+        severity_number=record.severity_number,
+        severity_text=rules.severity_text(record.severity_number),
+        service_name=_clean(resource.get("service.name", "")),
+        body=body,
+        runner_id=find("runner.id"),
+        job_id=find("runner_job.id"),
+        step=find("runner_job_execution_step.name"),
+        trace_id=record.trace_id.hex(),
+        span_id=record.span_id.hex(),
+        scope_name=_clean(scope),
+        resource_attributes=resource_json,
+        log_attributes=attributes_json,
+    )
+
+
+def _attributes(pairs: Iterable[KeyValue]) -> dict[str, str]:
+    return {_clean(pair.key): _text(pair.value) for pair in pairs}
+
+
+def _text(value: AnyValue) -> str:
+    match value.WhichOneof("value"):
+        case "string_value":
+            return _clean(value.string_value)
+        case "bool_value":
+            return "true" if value.bool_value else "false"
+        case "int_value":
+            return str(value.int_value)
+        case "double_value":
+            return repr(value.double_value)
+        case None:
+            return ""
+    return _clean(msgspec.json.encode(_plain(value)).decode())
+
+
+def _plain(value: AnyValue) -> Any:
+    match value.WhichOneof("value"):
+        case "array_value":
+            return [_plain(item) for item in value.array_value.values]
+        case "kvlist_value":
+            return {pair.key: _plain(pair.value) for pair in value.kvlist_value.values}
+        case "bytes_value":
+            return value.bytes_value
+        case None:
+            return None
+        case kind:
+            return getattr(value, kind)
+
+
+def _json(attributes: Mapping[str, str]) -> str:
+    return msgspec.json.encode(attributes).decode()
+
+
+def _clean(text: str) -> str:
+    return text.replace("\x00", "\ufffd") if "\x00" in text else text

@@ -1,0 +1,161 @@
+"""Log streams: open, write, read by pages, follow, close.
+
+Writers of one stream take turns on its row, so that sequence numbers become visible in their order: who reads by
+sequence number never misses a record that was committed late.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ARRAY, BigInteger, Integer, Text, cast, column, func, literal, select, update
+from sqlalchemy.dialects.postgresql import JSONB, insert
+
+from exclave.domain.logs import queries
+from exclave.domain.logs.models import LogRecord, LogStream
+from exclave.domain.logs.otlp import Record
+from exclave.kit import db, errors, time
+from exclave.kit.context import Actor, Ctx, Runtime
+from exclave.kit.db import Tenant
+
+PAGE = 100  # records
+TAIL_PAGE = 500
+RE_POLL = 10.0  # seconds after which a tail looks again, should a hint be lost
+
+
+@dataclass(frozen=True)
+class LogPage:
+    """Records, the cursor of the next page (0 when this was the last one for now), and how many the stream has."""
+
+    records: Sequence[LogRecord]
+    next: int
+    total: int
+
+
+async def open_stream(ctx: Ctx, owner: Tenant) -> LogStream:
+    """Return the log stream of an owner; open it once."""
+    known: LogStream | None = await db.first(ctx.db, queries.of_owner(owner.org_id, owner.__tablename__, owner.id))
+    if known is not None:
+        return known
+    stream = LogStream(
+        org_id=owner.org_id, created_by_id=ctx.actor.account_id, owner_id=owner.id, owner_type=owner.__tablename__
+    )
+    ctx.db.add(stream)
+    await ctx.db.flush()
+    return stream
+
+
+async def get(ctx: Ctx, stream_id: str) -> LogStream:
+    """Return a log stream, or raise `NotFound`."""
+    stream: LogStream = await db.one(ctx.db, queries.by_id(ctx.actor, stream_id), or_raise=errors.NotFound(f"no log stream {stream_id}"))
+    return stream
+
+
+async def close(ctx: Ctx, stream: LogStream) -> None:
+    """Close a stream: nothing is written to it any more, and whoever follows it is told that it ended."""
+    await ctx.db.execute(
+        update(LogStream)
+        .where(LogStream.id == stream.id, LogStream.open)
+        .values(open=False, updated_at=time.now())
+        .execution_options(synchronize_session="fetch")
+    )
+    ctx.poke(f"log:{stream.id}")
+
+
+async def append(ctx: Ctx, stream_id: str, records: Sequence[Record]) -> int:
+    """Write records to an open stream and return how many were new: what it has already, by execution and number, is dropped.
+
+    Raises `NotFound` for a stream of somebody else, `Conflict` for a closed one.
+    """
+    turn = queries.by_id(ctx.actor, stream_id).with_only_columns(LogStream.org_id, LogStream.open).with_for_update(key_share=True)
+    stream = (await ctx.db.execute(turn)).first()
+    if stream is None:
+        raise errors.NotFound(f"no log stream {stream_id}")
+    if not stream.open:
+        raise errors.Conflict(f"the log stream {stream_id} is closed")
+    if not records:
+        return 0
+    texts = ("execution_id", "severity_text", "service_name", "body", "runner_id", "job_id", "step", "trace_id", "span_id",
+             "scope_name", "resource_attributes", "log_attributes")  # fmt: skip
+    numbers = ("client_seq", "timestamp", "severity_number")
+    arrays = [literal([getattr(each, name) for each in records], type_=ARRAY(Text)) for name in texts]
+    arrays += [literal([getattr(each, name) for each in records], type_=ARRAY(BigInteger)) for name in numbers]
+    given = (
+        func.unnest(*arrays)
+        .table_valued(*(column(name, Text) for name in texts), *(column(name, BigInteger) for name in numbers), with_ordinality="place")
+        .render_derived(name="given")
+    )
+    moment = time.now()
+    lines = select(
+        literal(stream.org_id),
+        literal(stream_id),
+        given.c.execution_id,
+        given.c.client_seq,
+        literal(moment),
+        given.c.timestamp,
+        cast(given.c.severity_number, Integer),
+        given.c.severity_text,
+        given.c.service_name,
+        given.c.body,
+        given.c.runner_id,
+        given.c.job_id,
+        given.c.step,
+        given.c.trace_id,
+        given.c.span_id,
+        given.c.scope_name,
+        cast(given.c.resource_attributes, JSONB),
+        cast(given.c.log_attributes, JSONB),
+    ).order_by(given.c.place)
+    statement = (
+        insert(LogRecord)
+        .from_select(
+            [
+                "org_id", "log_stream_id", "runner_job_execution_id", "client_seq", "created_at", "timestamp", "severity_number",
+                "severity_text", "service_name", "body", "runner_id", "runner_job_id", "runner_job_execution_step", "trace_id",
+                "span_id", "scope_name", "resource_attributes", "log_attributes",
+            ],
+            lines,
+            include_defaults=False,
+        )
+        .on_conflict_do_nothing(
+            index_elements=[LogRecord.log_stream_id, LogRecord.runner_job_execution_id, LogRecord.client_seq]
+        )
+    )  # fmt: skip
+    result: Any = await ctx.db.execute(statement)
+    ctx.poke(f"log:{stream_id}")
+    return int(result.rowcount)
+
+
+async def page(ctx: Ctx, stream_id: str, *, after: int = 0, newest_first: bool = False, limit: int = PAGE) -> LogPage:
+    """Read up to a page of records beyond the cursor. Cursors are sequence numbers; a time in Unix nanoseconds works, too."""
+    await get(ctx, stream_id)
+    found = await db.every(
+        ctx.db, queries.records(ctx.actor, stream_id, after=after, newest_first=newest_first, limit=limit + 1)
+    )
+    total = (await ctx.db.execute(queries.count(ctx.actor, stream_id))).scalar_one()
+    records = found[:limit]
+    return LogPage(records, records[-1].seq if len(found) > limit else 0, total)
+
+
+async def tail(runtime: Runtime, actor: Actor, stream_id: str, *, after: int = 0) -> AsyncIterator[list[LogRecord]]:
+    """Follow a stream from the cursor: batches of records as they come, until the stream is closed and read to its end.
+
+    An empty batch says that nothing came for a while. No connection is held while waiting.
+    """
+    # Subscribe before reading: a batch stored between the two would otherwise be lost.
+    async with runtime.bus.subscribe(f"log:{stream_id}") as hints:
+        while True:
+            async with runtime.request(actor) as ctx:
+                # The flag first, the records after it: what was written before the stream was closed is among them.
+                still_open = (await get(ctx, stream_id)).open
+                batch = await db.every(
+                    ctx.db, queries.records(actor, stream_id, after=after, newest_first=False, limit=TAIL_PAGE)
+                )
+            if batch:
+                after = batch[-1].seq
+                yield batch
+                continue
+            if not still_open:
+                return
+            if not await hints.wait(RE_POLL):
+                yield []

@@ -1,0 +1,90 @@
+"""Every SELECT on runners, limited to what the actor may see."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import Select, select
+
+from exclave.domain.runners import access
+from exclave.domain.runners.models import Runner, RunnerGroup, RunnerGroupSettings, RunnerHealthCheck, RunnerHeartBeat
+from exclave.kit.context import Actor
+
+
+def visible_to(actor: Actor) -> Select[tuple[Runner]]:
+    return select(Runner).where(Runner.org_id == actor.org_id, Runner.deleted_at == 0, access.own(actor, Runner.id))
+
+
+def by_id(actor: Actor, runner_id: str) -> Select[tuple[Runner]]:
+    return visible_to(actor).where(Runner.id == runner_id)
+
+
+def of_owner(org_id: str, owner_type: str, owner_id: str) -> Select[tuple[Runner]]:
+    return (
+        select(Runner)
+        .join(RunnerGroup, RunnerGroup.id == Runner.runner_group_id)
+        .where(
+            RunnerGroup.owner_type == owner_type,
+            RunnerGroup.owner_id == owner_id,
+            RunnerGroup.org_id == org_id,
+            RunnerGroup.deleted_at == 0,
+            Runner.deleted_at == 0,
+        )
+        .order_by(Runner.created_at)
+    )
+
+
+def group_of_owner(org_id: str, owner_type: str, owner_id: str) -> Select[tuple[RunnerGroup]]:
+    return select(RunnerGroup).where(
+        RunnerGroup.org_id == org_id,
+        RunnerGroup.owner_type == owner_type,
+        RunnerGroup.owner_id == owner_id,
+        RunnerGroup.deleted_at == 0,
+    )
+
+
+def in_group(group_id: str) -> Select[tuple[Runner]]:
+    return select(Runner).where(Runner.runner_group_id == group_id, Runner.deleted_at == 0).order_by(Runner.created_at)
+
+
+def with_group(actor: Actor, runner_id: str) -> Select[tuple[Runner, RunnerGroup, RunnerGroupSettings]]:
+    return (
+        select(Runner, RunnerGroup, RunnerGroupSettings)
+        .join(RunnerGroup, RunnerGroup.id == Runner.runner_group_id)
+        .join(RunnerGroupSettings, RunnerGroupSettings.runner_group_id == RunnerGroup.id)
+        .where(
+            Runner.id == runner_id,
+            Runner.org_id == actor.org_id,
+            Runner.deleted_at == 0,
+            access.own(actor, Runner.id),
+        )
+    )
+
+
+def settings_of(group_id: str) -> Select[tuple[RunnerGroupSettings]]:
+    return select(RunnerGroupSettings).where(RunnerGroupSettings.runner_group_id == group_id)
+
+
+def beats_of(actor: Actor, runner_id: str) -> Select[tuple[RunnerHeartBeat]]:
+    """The newest beat of each process of a runner, newest first."""
+    return (
+        select(RunnerHeartBeat)
+        .where(
+            RunnerHeartBeat.runner_id == runner_id,
+            RunnerHeartBeat.org_id == actor.org_id,
+            access.own(actor, RunnerHeartBeat.runner_id),
+        )
+        .order_by(RunnerHeartBeat.beat_at.desc())
+    )
+
+
+def checks_of(actor: Actor, runner_id: str, *, since: datetime) -> Select[tuple[RunnerHealthCheck]]:
+    """Health checks, one a minute and process, oldest first."""
+    return (
+        select(RunnerHealthCheck)
+        .where(
+            RunnerHealthCheck.runner_id == runner_id,
+            RunnerHealthCheck.org_id == actor.org_id,
+            access.own(actor, RunnerHealthCheck.runner_id),
+            RunnerHealthCheck.minute >= since - timedelta(minutes=1),
+        )
+        .order_by(RunnerHealthCheck.minute, RunnerHealthCheck.process)
+    )

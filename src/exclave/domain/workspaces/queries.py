@@ -1,0 +1,83 @@
+"""Every SELECT on workspaces, limited to what the actor may see."""
+
+from sqlalchemy import Select, exists, false, select
+
+from exclave.domain.jobs import queries as jobs
+from exclave.domain.jobs.models import RunnerJob, RunnerJobExecution
+from exclave.domain.runners import access
+from exclave.domain.workspaces.models import (
+    TerraformWorkspace,
+    TerraformWorkspaceLock,
+    TerraformWorkspaceState,
+    TerraformWorkspaceStateJSON,
+)
+from exclave.kit.context import Actor
+
+
+def visible_to(actor: Actor) -> Select[tuple[TerraformWorkspace]]:
+    """People see all of their org; a runner what its jobs work on; the token of an execution the one workspace of its job."""
+    found = select(TerraformWorkspace).where(TerraformWorkspace.org_id == actor.org_id, TerraformWorkspace.deleted_at == 0)
+    job_id, _ = access.execution_in_scope(actor)
+    if job_id:
+        return found.where(exists().where(RunnerJob.id == job_id, RunnerJob.workspace_id == TerraformWorkspace.id))
+    if actor.runner_id:
+        return found.where(exists().where(RunnerJob.runner_id == actor.runner_id, RunnerJob.workspace_id == TerraformWorkspace.id))
+    return found
+
+
+def by_id(actor: Actor, workspace_id: str) -> Select[tuple[TerraformWorkspace]]:
+    return visible_to(actor).where(TerraformWorkspace.id == workspace_id)
+
+
+def of_owner(org_id: str, owner_type: str, owner_id: str) -> Select[tuple[TerraformWorkspace]]:
+    return select(TerraformWorkspace).where(
+        TerraformWorkspace.org_id == org_id,
+        TerraformWorkspace.owner_type == owner_type,
+        TerraformWorkspace.owner_id == owner_id,
+        TerraformWorkspace.deleted_at == 0,
+    )
+
+
+def writer(actor: Actor, workspace_id: str, job_id: str) -> Select[tuple[str]]:
+    """The fence of a write: the live execution that the token or the job names, if its job works on this workspace."""
+    scoped_job, scoped_execution = access.execution_in_scope(actor)
+    if scoped_execution:
+        fence = jobs.live_execution(actor, scoped_execution, job_id=scoped_job)
+    elif job_id:
+        current = select(RunnerJob.current_execution_id).where(RunnerJob.id == job_id).correlate(None).scalar_subquery()
+        fence = jobs.live_execution(actor, "", job_id=job_id, execution=current)
+    else:
+        return select(RunnerJobExecution.id).where(false())
+    return fence.where(RunnerJob.workspace_id == workspace_id)
+
+
+def lock_of(workspace_id: str, org_id: str) -> Select[tuple[TerraformWorkspaceLock]]:
+    return select(TerraformWorkspaceLock).where(
+        TerraformWorkspaceLock.workspace_id == workspace_id, TerraformWorkspaceLock.org_id == org_id
+    )
+
+
+def states_of(workspace_id: str, org_id: str) -> Select[tuple[TerraformWorkspaceState]]:
+    """Versions of the state, newest first."""
+    return (
+        select(TerraformWorkspaceState)
+        .where(
+            TerraformWorkspaceState.terraform_workspace_id == workspace_id,
+            TerraformWorkspaceState.org_id == org_id,
+            TerraformWorkspaceState.deleted_at == 0,
+        )
+        .order_by(TerraformWorkspaceState.revision.desc())
+    )
+
+
+def snapshots_of(workspace_id: str, org_id: str) -> Select[tuple[TerraformWorkspaceStateJSON]]:
+    """`terraform show -json` snapshots, newest first."""
+    return (
+        select(TerraformWorkspaceStateJSON)
+        .where(
+            TerraformWorkspaceStateJSON.workspace_id == workspace_id,
+            TerraformWorkspaceStateJSON.org_id == org_id,
+            TerraformWorkspaceStateJSON.deleted_at == 0,
+        )
+        .order_by(TerraformWorkspaceStateJSON.created_at.desc())
+    )

@@ -1,0 +1,174 @@
+"""Decisions about Terraform state as pure functions on values (spec runner.md 1.7)."""
+
+from typing import Any
+
+import msgspec
+
+from exclave.kit import errors
+
+STATE_LIMIT = 64 << 20  # bytes
+
+
+class State(msgspec.Struct):
+    """What we read of a Terraform state; the rest stays the bytes that it is."""
+
+    version: int
+    serial: int
+    lineage: str
+
+
+def check_lock(held: str, given: str, *, must_hold: bool) -> None:
+    """May a state be written with this lock id? Only with the id of the lock that is held; without a lock, only without an id."""
+    if held != given:
+        raise errors.Conflict(f"the lock of the workspace is {held or 'not held'}, the write names {given or 'none'}")
+    if must_hold and not held:
+        raise errors.Conflict("lock the workspace before you write its state")
+
+
+def is_repeat(state: "State", digest: str, *, serial: int, lineage: str, digest_before: str) -> bool:
+    """Is this the newest version, delivered again? Raises `Conflict` when it is no successor of the newest either."""
+    if state.lineage != lineage:
+        raise errors.Conflict(f"the state has the lineage {state.lineage}, the workspace has {lineage}: this is the state of something else")
+    if state.serial == serial and digest == digest_before:
+        return True
+    if state.serial <= serial:
+        raise errors.Conflict(f"the state has the serial {state.serial}, the workspace is at {serial} already")
+    return False
+
+
+def holds_resources(contents: bytes) -> bool:
+    """Does a state know of anything that exists?"""
+    return any(resource.get("mode") == "managed" for resource in msgspec.json.decode(contents).get("resources") or ())
+
+
+def read_show(contents: bytes) -> dict[str, Any]:
+    """Read a `terraform show -json` document, or raise `Invalid`."""
+    try:
+        return msgspec.json.decode(contents, type=dict[str, Any])
+    except msgspec.MsgspecError as error:
+        raise errors.Invalid(f"the body is not a `terraform show -json` document: {error}") from error
+
+
+class LockInfo(msgspec.Struct, rename="pascal"):
+    """A lock as Terraform writes it. Its keys are compared without regard to case."""
+
+    id: str = msgspec.field(default="", name="ID")
+    operation: str = ""
+    info: str = ""
+    who: str = ""
+    version: str = ""
+    created: str = ""
+    path: str = ""
+
+
+def read_state(contents: bytes) -> State:
+    """Read the numbers of a state, or raise `Invalid`."""
+    try:
+        state = msgspec.json.decode(contents, type=State)
+    except msgspec.MsgspecError as error:
+        raise errors.Invalid(f"the body is not a Terraform state: {error}") from error
+    if not state.lineage or not 0 <= state.serial < 2**63:
+        raise errors.Invalid("the body is not a Terraform state: it has no lineage or no serial")
+    return state
+
+
+def read_lock(body: bytes) -> LockInfo:
+    """Read a lock, with keys of any case; an empty body is an empty lock."""
+    try:
+        given = msgspec.json.decode(body or b"{}", type=dict[str, Any])
+    except msgspec.MsgspecError as error:
+        raise errors.Invalid(f"the body is not a Terraform lock: {error}") from error
+    known = {field.name: field.encode_name for field in msgspec.structs.fields(LockInfo)}
+    return msgspec.convert({known[key.lower()]: str(value) for key, value in given.items() if key.lower() in known and value}, LockInfo)
+
+
+def stored_lock(lock: LockInfo) -> dict[str, str]:
+    """A lock as the table and the public API have it: keys in lower case."""
+    return {name: value for name, value in msgspec.structs.asdict(lock).items() if value}
+
+
+def terraform_lock(stored: dict[str, Any]) -> bytes:
+    """A lock as Terraform reads it from a refusal, to print who holds it."""
+    fields = {field.name for field in msgspec.structs.fields(LockInfo)}
+    return msgspec.json.encode(LockInfo(**{name: str(value) for name, value in stored.items() if name in fields}))
+
+
+def resources_in(shown: Any) -> list[str]:
+    """The addresses of the resources in a `terraform show -json` document, sorted."""
+    found: list[str] = []
+    modules = [((shown or {}).get("values") or {}).get("root_module") or {}]
+    while modules:
+        module = modules.pop()
+        found += [str(resource["address"]) for resource in module.get("resources") or () if "address" in resource]
+        modules += module.get("child_modules") or ()
+    return sorted(found)
+
+
+MASK = "********"
+
+
+def masked_show(shown: Any) -> Any:
+    """A `terraform show -json` document as people may see it: values that Terraform calls sensitive are asterisks."""
+    if not isinstance(shown, dict):
+        return shown
+    values = dict(shown.get("values") or {})
+    if "outputs" in values:
+        values["outputs"] = {
+            name: {**output, "value": MASK} if isinstance(output, dict) and output.get("sensitive") else output
+            for name, output in values["outputs"].items()
+        }
+    if "root_module" in values:
+        values["root_module"] = _masked_module(values["root_module"])
+    return {**shown, "values": values} if values else shown
+
+
+def _masked_module(module: dict[str, Any]) -> dict[str, Any]:
+    masked = dict(module)
+    if module.get("resources"):
+        masked["resources"] = [
+            {**resource, "values": masked_by(resource.get("values"), resource.get("sensitive_values"))} for resource in module["resources"]
+        ]
+    if module.get("child_modules"):
+        masked["child_modules"] = [_masked_module(child) for child in module["child_modules"]]
+    return masked
+
+
+def masked_by(value: Any, marks: Any) -> Any:
+    """Hide what the marks call sensitive: `true` hides all of the value, maps and lists go down."""
+    if marks is True:
+        return MASK
+    if isinstance(value, dict) and isinstance(marks, dict):
+        return {name: masked_by(item, marks.get(name)) for name, item in value.items()}
+    if isinstance(value, list) and isinstance(marks, list):
+        return [masked_by(item, marks[place] if place < len(marks) else None) for place, item in enumerate(value)]
+    return value
+
+
+def masked_state(contents: bytes) -> bytes:
+    """A Terraform state as people may see it: sensitive outputs and attributes are asterisks, private data is left out."""
+    state = msgspec.json.decode(contents)
+    for output in (state.get("outputs") or {}).values():
+        if output.get("sensitive"):
+            output["value"] = MASK
+    for resource in state.get("resources") or ():
+        for instance in resource.get("instances") or ():
+            instance.pop("private", None)
+            for path in instance.get("sensitive_attributes") or ():
+                _hide(instance.get("attributes"), path)
+    return msgspec.json.encode(state)
+
+
+def _hide(attributes: Any, path: Any) -> None:
+    """Hide what a path of a state names: steps such as `{"type": "get_attr", "value": "password"}`."""
+    place = attributes
+    steps = path if isinstance(path, list) else [path]
+    for position, step in enumerate(steps):
+        key = step.get("value") if isinstance(step, dict) else step
+        key = key.get("value") if isinstance(key, dict) else key
+        try:
+            if position == len(steps) - 1:
+                place[key] = MASK
+            else:
+                place = place[key]
+        except (KeyError, IndexError, TypeError):
+            return
