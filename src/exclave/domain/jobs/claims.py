@@ -4,7 +4,7 @@ A claim never waits inside a transaction: a long poll subscribes first, tries, a
 """
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -174,14 +174,14 @@ async def stale(ctx: Ctx, job_id: str, execution_id: str) -> errors.Problem:
     )
 
 
-def _waiting(actor: Actor) -> Select[tuple[RunnerJob]]:
+def _waiting(actor: Actor) -> Select[RunnerJob]:
     return queries.visible_to(actor).where(
         RunnerJob.status == "available", RunnerJob.execution_count < RunnerJob.max_executions, ~queries.serial_key_in_use()
     )
 
 
 async def _take(
-    ctx: Ctx, wanted: Select[tuple[RunnerJob]], *, process: str = "", renewed_by: str, metadata: dict[str, str] = {}
+    ctx: Ctx, wanted: Select[RunnerJob], *, process: str = "", renewed_by: str, metadata: Mapping[str, str] = {}
 ) -> Taken | None:
     """Move the one wanted job from `available` to `in-progress`, and give it an execution, in one statement each."""
     execution = RunnerJobExecution(
@@ -216,7 +216,7 @@ async def _take(
     execution.runner_job_id = job.id
     execution.runner_id = job.runner_id
     execution.epoch = job.execution_count
-    execution.leased_until = lease_end(ctx)  # type: ignore[assignment]
+    execution.leased_until = lease_end(ctx)
     ctx.db.add(execution)
     await ctx.db.flush()
     await ctx.db.refresh(execution, ["leased_until"])

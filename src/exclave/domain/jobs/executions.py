@@ -111,7 +111,8 @@ async def give_result(ctx: Ctx, job_id: str, execution_id: str, body: bytes) -> 
     known: RunnerJobExecutionResult | None = await db.first(ctx.db, queries.result_of(execution_id, ctx.org_id))
     if kept and known is not None:
         return known
-    return await _same(ctx, job_id, execution_id, known, digest, "result")
+    repeated: RunnerJobExecutionResult = await _same(ctx, job_id, execution_id, known, digest, "result")
+    return repeated
 
 
 async def give_outputs(ctx: Ctx, job_id: str, execution_id: str, body: bytes) -> tuple[RunnerJobExecutionOutputs, str]:
@@ -149,9 +150,7 @@ async def give_outputs(ctx: Ctx, job_id: str, execution_id: str, body: bytes) ->
 
 async def _same(ctx: Ctx, job_id: str, execution_id: str, known: Any, digest: str, what: str) -> Any:
     """Answer a delivery that was not kept: an exact repeat as before, anything else with the reason."""
-    own = queries.executions_visible_to(ctx.actor).where(
-        RunnerJobExecution.id == execution_id, RunnerJobExecution.runner_job_id == job_id
-    )
+    own = queries.executions_visible_to(ctx.actor).where(RunnerJobExecution.id == execution_id, RunnerJobExecution.runner_job_id == job_id)
     execution = await db.first(ctx.db, own)
     if execution is None or known is None or known.body_digest != digest:
         if execution is not None and known is not None and (await ctx.db.execute(own.where(_leased()))).first() is not None:
@@ -161,9 +160,7 @@ async def _same(ctx: Ctx, job_id: str, execution_id: str, known: Any, digest: st
 
 
 async def _repeated(ctx: Ctx, job_id: str, execution_id: str, status: str) -> RunnerJobExecution:
-    own = queries.executions_visible_to(ctx.actor).where(
-        RunnerJobExecution.id == execution_id, RunnerJobExecution.runner_job_id == job_id
-    )
+    own = queries.executions_visible_to(ctx.actor).where(RunnerJobExecution.id == execution_id, RunnerJobExecution.runner_job_id == job_id)
     execution: RunnerJobExecution | None = await db.first(ctx.db, own.execution_options(populate_existing=True))
     if execution is not None and execution.status == status and execution.ended_by == "runner":
         return execution

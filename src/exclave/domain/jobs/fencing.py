@@ -11,7 +11,7 @@ from exclave.kit.db import Tenant
 
 
 async def insert_while_live(
-    ctx: Ctx, row: Tenant, fence: Select[tuple[str]], *, unless: tuple[InstrumentedAttribute[Any], ...] = ()
+    ctx: Ctx, row: Tenant, fence: Select[str], *, unless: tuple[InstrumentedAttribute[Any], ...] = ()
 ) -> bool:
     """Insert a new row if the fence holds and no row has the same values in the columns `unless`. Tell whether it was inserted.
 

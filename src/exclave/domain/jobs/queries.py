@@ -16,17 +16,15 @@ from exclave.domain.runners import access
 from exclave.kit.context import Actor
 
 
-def visible_to(actor: Actor) -> Select[tuple[RunnerJob]]:
-    return select(RunnerJob).where(
-        RunnerJob.org_id == actor.org_id, RunnerJob.deleted_at == 0, access.own(actor, RunnerJob.runner_id)
-    )
+def visible_to(actor: Actor) -> Select[RunnerJob]:
+    return select(RunnerJob).where(RunnerJob.org_id == actor.org_id, RunnerJob.deleted_at == 0, access.own(actor, RunnerJob.runner_id))
 
 
-def by_id(actor: Actor, job_id: str) -> Select[tuple[RunnerJob]]:
+def by_id(actor: Actor, job_id: str) -> Select[RunnerJob]:
     return visible_to(actor).where(RunnerJob.id == job_id)
 
 
-def of_runner(actor: Actor, runner_id: str, *, groups: Collection[str], statuses: Collection[str]) -> Select[tuple[RunnerJob]]:
+def of_runner(actor: Actor, runner_id: str, *, groups: Collection[str], statuses: Collection[str]) -> Select[RunnerJob]:
     """Jobs of a runner, newest first. Waiting jobs alone come oldest first: official runners take the first element.
 
     A job whose serial key is in use does not wait: it would be refused.
@@ -58,7 +56,7 @@ def serial_key_in_use() -> ColumnElement[bool]:
     return and_(RunnerJob.serial_key != "", exists(running))
 
 
-def executions_of(actor: Actor, job_ids: Sequence[str]) -> Select[tuple[RunnerJobExecution]]:
+def executions_of(actor: Actor, job_ids: Sequence[str]) -> Select[RunnerJobExecution]:
     """Executions, newest first."""
     return (
         executions_visible_to(actor)
@@ -67,7 +65,7 @@ def executions_of(actor: Actor, job_ids: Sequence[str]) -> Select[tuple[RunnerJo
     )
 
 
-def executions_visible_to(actor: Actor) -> Select[tuple[RunnerJobExecution]]:
+def executions_visible_to(actor: Actor) -> Select[RunnerJobExecution]:
     return select(RunnerJobExecution).where(
         RunnerJobExecution.org_id == actor.org_id,
         RunnerJobExecution.deleted_at == 0,
@@ -75,9 +73,7 @@ def executions_visible_to(actor: Actor) -> Select[tuple[RunnerJobExecution]]:
     )
 
 
-def live_execution(
-    actor: Actor, execution_id: str, *, job_id: str = "", execution: ScalarSelect[str] | None = None
-) -> Select[tuple[str]]:
+def live_execution(actor: Actor, execution_id: str, *, job_id: str = "", execution: ScalarSelect[str] | None = None) -> Select[str]:
     """The fence (architecture rule 5): the id of the execution if it is its job's current one, not final, and its lease holds.
 
     The row stays locked until the end of the transaction, so that a sweep cannot end the execution between the look and the write.
@@ -105,18 +101,18 @@ def live_execution(
     return fence
 
 
-def plan_of(job_id: str, org_id: str) -> Select[tuple[RunnerJobPlan]]:
+def plan_of(job_id: str, org_id: str) -> Select[RunnerJobPlan]:
     return select(RunnerJobPlan).where(RunnerJobPlan.runner_job_id == job_id, RunnerJobPlan.org_id == org_id)
 
 
-def result_of(execution_id: str, org_id: str) -> Select[tuple[RunnerJobExecutionResult]]:
+def result_of(execution_id: str, org_id: str) -> Select[RunnerJobExecutionResult]:
     return select(RunnerJobExecutionResult).where(
         RunnerJobExecutionResult.runner_job_execution_id == execution_id, RunnerJobExecutionResult.org_id == org_id
     )
 
 
-def outputs_of(execution_ids: Collection[str]) -> Select[tuple[RunnerJobExecutionOutputs, str]]:
+def outputs_of(execution_ids: Collection[str]) -> Select[RunnerJobExecutionOutputs, str]:
     """Outputs with the text that may be shown, byte for byte."""
-    return select(RunnerJobExecutionOutputs, cast(RunnerJobExecutionOutputs.outputs, Text)).where(
+    return select(RunnerJobExecutionOutputs, cast(RunnerJobExecutionOutputs.outputs, Text).label("shown")).where(
         RunnerJobExecutionOutputs.runner_job_execution_id.in_(execution_ids)
     )

@@ -153,9 +153,7 @@ async def cancel_by_key(ctx: Ctx, key: str, reason: str) -> None:
 async def tell_finished(ctx: Ctx, job: RunnerJob) -> None:
     """Tell whoever waits that a job reached its final status."""
     ctx.poke(f"runner:{job.runner_id}")  # a job of the same serial key may go now
-    await ctx.tell(
-        JobFinished(job_id=job.id, status=job.status, owner_id=job.owner_id, owner_type=job.owner_type, org_id=job.org_id)
-    )
+    await ctx.tell(JobFinished(job_id=job.id, status=job.status, owner_id=job.owner_id, owner_type=job.owner_type, org_id=job.org_id))
 
 
 async def result_of(ctx: Ctx, job_id: str) -> JobResult | None:

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, DateTime, cast, func, literal, null, select, update
+from sqlalchemy import ColumnElement, DateTime, Double, Interval, cast, func, literal, null, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from exclave.domain.jobs import executions, rules, service
@@ -158,4 +158,6 @@ _FAR = cast(literal("infinity"), DateTime(timezone=True))
 
 
 def _deadline(start: Any, nanoseconds: Any) -> ColumnElement[datetime]:
-    return start + literal(timedelta(microseconds=1)) * (nanoseconds // 1000)
+    span = func.make_interval(0, 0, 0, 0, 0, 0, cast(nanoseconds, Double) / 1e9, type_=Interval)
+    end: ColumnElement[datetime] = start + span
+    return end

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
-from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
 from exclave.domain.logs import rules
 from exclave.kit import errors
@@ -58,7 +57,7 @@ def unpack(body: bytes, encoding: str) -> bytes:
 
 def read(body: bytes) -> list[Record]:
     """Read an export request. Raises `Invalid` when it is none."""
-    request = ExportLogsServiceRequest()
+    request: Any = ExportLogsServiceRequest()
     try:
         request.ParseFromString(body)
     except DecodeError as error:
@@ -77,7 +76,10 @@ def read(body: bytes) -> list[Record]:
 def _record(record: Any, resource: Mapping[str, str], resource_json: str, scope: str, seen: Counter[int]) -> Record:
     attributes = _attributes(record.attributes)
     seq_text = attributes.pop(SEQ, "")
-    find = lambda name: attributes.get(name) or resource.get(name, "")  # noqa: E731
+
+    def find(name: str) -> str:
+        return attributes.get(name) or resource.get(name, "")
+
     timestamp = min(record.time_unix_nano or record.observed_time_unix_nano, _INT64 - 1)
     execution_id = find("runner_job_execution.id")
     body = _text(record.body)
@@ -107,11 +109,11 @@ def _record(record: Any, resource: Mapping[str, str], resource_json: str, scope:
     )
 
 
-def _attributes(pairs: Iterable[KeyValue]) -> dict[str, str]:
+def _attributes(pairs: Iterable[Any]) -> dict[str, str]:
     return {_clean(pair.key): _text(pair.value) for pair in pairs}
 
 
-def _text(value: AnyValue) -> str:
+def _text(value: Any) -> str:
     match value.WhichOneof("value"):
         case "string_value":
             return _clean(value.string_value)
@@ -126,7 +128,7 @@ def _text(value: AnyValue) -> str:
     return _clean(msgspec.json.encode(_plain(value)).decode())
 
 
-def _plain(value: AnyValue) -> Any:
+def _plain(value: Any) -> Any:
     match value.WhichOneof("value"):
         case "array_value":
             return [_plain(item) for item in value.array_value.values]

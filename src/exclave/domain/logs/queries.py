@@ -7,21 +7,21 @@ from exclave.domain.logs.models import LogRecord, LogStream
 from exclave.kit.context import Actor
 
 
-def visible_to(actor: Actor) -> Select[tuple[LogStream]]:
+def visible_to(actor: Actor) -> Select[LogStream]:
     return select(LogStream).where(LogStream.org_id == actor.org_id, LogStream.deleted_at == 0)
 
 
-def by_id(actor: Actor, stream_id: str) -> Select[tuple[LogStream]]:
+def by_id(actor: Actor, stream_id: str) -> Select[LogStream]:
     return visible_to(actor).where(LogStream.id == stream_id)
 
 
-def of_owner(org_id: str, owner_type: str, owner_id: str) -> Select[tuple[LogStream]]:
+def of_owner(org_id: str, owner_type: str, owner_id: str) -> Select[LogStream]:
     return select(LogStream).where(
         LogStream.org_id == org_id, LogStream.owner_type == owner_type, LogStream.owner_id == owner_id, LogStream.deleted_at == 0
     )
 
 
-def records(actor: Actor, stream_id: str, *, after: int, newest_first: bool, limit: int) -> Select[tuple[LogRecord]]:
+def records(actor: Actor, stream_id: str, *, after: int, newest_first: bool, limit: int) -> Select[LogRecord]:
     """Records of a stream in the order of their sequence numbers, beyond the cursor."""
     found = select(LogRecord).where(LogRecord.org_id == actor.org_id, LogRecord.log_stream_id == stream_id)
     place = LogRecord.timestamp if rules.is_time(after) else LogRecord.seq
@@ -31,7 +31,5 @@ def records(actor: Actor, stream_id: str, *, after: int, newest_first: bool, lim
     return found.where(place > after).order_by(LogRecord.seq).limit(limit)
 
 
-def count(actor: Actor, stream_id: str) -> Select[tuple[int]]:
-    return (
-        select(func.count()).select_from(LogRecord).where(LogRecord.org_id == actor.org_id, LogRecord.log_stream_id == stream_id)
-    )
+def count(actor: Actor, stream_id: str) -> Select[int]:
+    return select(func.count()).select_from(LogRecord).where(LogRecord.org_id == actor.org_id, LogRecord.log_stream_id == stream_id)

@@ -37,9 +37,7 @@ async def open_stream(ctx: Ctx, owner: Tenant) -> LogStream:
     known: LogStream | None = await db.first(ctx.db, queries.of_owner(owner.org_id, owner.__tablename__, owner.id))
     if known is not None:
         return known
-    stream = LogStream(
-        org_id=owner.org_id, created_by_id=ctx.actor.account_id, owner_id=owner.id, owner_type=owner.__tablename__
-    )
+    stream = LogStream(org_id=owner.org_id, created_by_id=ctx.actor.account_id, owner_id=owner.id, owner_type=owner.__tablename__)
     ctx.db.add(stream)
     await ctx.db.flush()
     return stream
@@ -129,9 +127,7 @@ async def append(ctx: Ctx, stream_id: str, records: Sequence[Record]) -> int:
 async def page(ctx: Ctx, stream_id: str, *, after: int = 0, newest_first: bool = False, limit: int = PAGE) -> LogPage:
     """Read up to a page of records beyond the cursor. Cursors are sequence numbers; a time in Unix nanoseconds works, too."""
     await get(ctx, stream_id)
-    found = await db.every(
-        ctx.db, queries.records(ctx.actor, stream_id, after=after, newest_first=newest_first, limit=limit + 1)
-    )
+    found = await db.every(ctx.db, queries.records(ctx.actor, stream_id, after=after, newest_first=newest_first, limit=limit + 1))
     total = (await ctx.db.execute(queries.count(ctx.actor, stream_id))).scalar_one()
     records = found[:limit]
     return LogPage(records, records[-1].seq if len(found) > limit else 0, total)
@@ -148,9 +144,7 @@ async def tail(runtime: Runtime, actor: Actor, stream_id: str, *, after: int = 0
             async with runtime.request(actor) as ctx:
                 # The flag first, the records after it: what was written before the stream was closed is among them.
                 still_open = (await get(ctx, stream_id)).open
-                batch = await db.every(
-                    ctx.db, queries.records(actor, stream_id, after=after, newest_first=False, limit=TAIL_PAGE)
-                )
+                batch = await db.every(ctx.db, queries.records(actor, stream_id, after=after, newest_first=False, limit=TAIL_PAGE))
             if batch:
                 after = batch[-1].seq
                 yield batch

@@ -9,15 +9,15 @@ from exclave.domain.runners.models import Runner, RunnerGroup, RunnerGroupSettin
 from exclave.kit.context import Actor
 
 
-def visible_to(actor: Actor) -> Select[tuple[Runner]]:
+def visible_to(actor: Actor) -> Select[Runner]:
     return select(Runner).where(Runner.org_id == actor.org_id, Runner.deleted_at == 0, access.own(actor, Runner.id))
 
 
-def by_id(actor: Actor, runner_id: str) -> Select[tuple[Runner]]:
+def by_id(actor: Actor, runner_id: str) -> Select[Runner]:
     return visible_to(actor).where(Runner.id == runner_id)
 
 
-def of_owner(org_id: str, owner_type: str, owner_id: str) -> Select[tuple[Runner]]:
+def of_owner(org_id: str, owner_type: str, owner_id: str) -> Select[Runner]:
     return (
         select(Runner)
         .join(RunnerGroup, RunnerGroup.id == Runner.runner_group_id)
@@ -32,7 +32,7 @@ def of_owner(org_id: str, owner_type: str, owner_id: str) -> Select[tuple[Runner
     )
 
 
-def group_of_owner(org_id: str, owner_type: str, owner_id: str) -> Select[tuple[RunnerGroup]]:
+def group_of_owner(org_id: str, owner_type: str, owner_id: str) -> Select[RunnerGroup]:
     return select(RunnerGroup).where(
         RunnerGroup.org_id == org_id,
         RunnerGroup.owner_type == owner_type,
@@ -41,11 +41,11 @@ def group_of_owner(org_id: str, owner_type: str, owner_id: str) -> Select[tuple[
     )
 
 
-def in_group(group_id: str) -> Select[tuple[Runner]]:
+def in_group(group_id: str) -> Select[Runner]:
     return select(Runner).where(Runner.runner_group_id == group_id, Runner.deleted_at == 0).order_by(Runner.created_at)
 
 
-def with_group(actor: Actor, runner_id: str) -> Select[tuple[Runner, RunnerGroup, RunnerGroupSettings]]:
+def with_group(actor: Actor, runner_id: str) -> Select[Runner, RunnerGroup, RunnerGroupSettings]:
     return (
         select(Runner, RunnerGroup, RunnerGroupSettings)
         .join(RunnerGroup, RunnerGroup.id == Runner.runner_group_id)
@@ -59,11 +59,11 @@ def with_group(actor: Actor, runner_id: str) -> Select[tuple[Runner, RunnerGroup
     )
 
 
-def settings_of(group_id: str) -> Select[tuple[RunnerGroupSettings]]:
+def settings_of(group_id: str) -> Select[RunnerGroupSettings]:
     return select(RunnerGroupSettings).where(RunnerGroupSettings.runner_group_id == group_id)
 
 
-def beats_of(actor: Actor, runner_id: str) -> Select[tuple[RunnerHeartBeat]]:
+def beats_of(actor: Actor, runner_id: str) -> Select[RunnerHeartBeat]:
     """The newest beat of each process of a runner, newest first."""
     return (
         select(RunnerHeartBeat)
@@ -76,7 +76,7 @@ def beats_of(actor: Actor, runner_id: str) -> Select[tuple[RunnerHeartBeat]]:
     )
 
 
-def checks_of(actor: Actor, runner_id: str, *, since: datetime) -> Select[tuple[RunnerHealthCheck]]:
+def checks_of(actor: Actor, runner_id: str, *, since: datetime) -> Select[RunnerHealthCheck]:
     """Health checks, one a minute and process, oldest first."""
     return (
         select(RunnerHealthCheck)

@@ -56,18 +56,22 @@ async def create_group(
     ctx.db.add_all([settings, runner])
     await ctx.db.flush()
     await audit.record(ctx, "create", group, owner_type=owner_type)
-    await ctx.tell(
-        RunnerGroupCreated(group_id=group.id, runner_id=runner.id, owner_id=owner_id, owner_type=owner_type, org_id=org_id)
-    )
+    await ctx.tell(RunnerGroupCreated(group_id=group.id, runner_id=runner.id, owner_id=owner_id, owner_type=owner_type, org_id=org_id))
     return group
 
 
 async def group_for_org(ctx: Ctx, org_id: str) -> RunnerGroup:
     """Return the group that builds an org's components; make it once."""
-    known: RunnerGroup | None = await db.first(ctx.db, queries.group_of_owner(org_id, "orgs", org_id))
+    known = await group_of(ctx, org_id)
     if known is not None:
         return known
     return await create_group(ctx, org_id=org_id, owner_id=org_id, owner_type="orgs", type="org", platform="local")
+
+
+async def group_of(ctx: Ctx, org_id: str) -> RunnerGroup | None:
+    """Return the group that builds an org's components, if it is there."""
+    group: RunnerGroup | None = await db.first(ctx.db, queries.group_of_owner(org_id, "orgs", org_id))
+    return group
 
 
 async def get(ctx: Ctx, runner_id: str) -> Runner:

@@ -26,7 +26,9 @@ async def check(runtime: Runtime) -> float:
     async with runtime.sweep() as ctx:
         await ctx.db.execute(
             update(Runner)
-            .where(Runner.status == "active", Runner.deleted_at == 0, ~recent, Runner.updated_at <= func.clock_timestamp() - literal(silence))
+            .where(
+                Runner.status == "active", Runner.deleted_at == 0, ~recent, Runner.updated_at <= func.clock_timestamp() - literal(silence)
+            )
             .values(status="error", status_description=description, updated_at=time.now())
             .execution_options(synchronize_session=False)
         )

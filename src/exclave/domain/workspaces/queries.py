@@ -14,7 +14,7 @@ from exclave.domain.workspaces.models import (
 from exclave.kit.context import Actor
 
 
-def visible_to(actor: Actor) -> Select[tuple[TerraformWorkspace]]:
+def visible_to(actor: Actor) -> Select[TerraformWorkspace]:
     """People see all of their org; a runner what its jobs work on; the token of an execution the one workspace of its job."""
     found = select(TerraformWorkspace).where(TerraformWorkspace.org_id == actor.org_id, TerraformWorkspace.deleted_at == 0)
     job_id, _ = access.execution_in_scope(actor)
@@ -25,11 +25,11 @@ def visible_to(actor: Actor) -> Select[tuple[TerraformWorkspace]]:
     return found
 
 
-def by_id(actor: Actor, workspace_id: str) -> Select[tuple[TerraformWorkspace]]:
+def by_id(actor: Actor, workspace_id: str) -> Select[TerraformWorkspace]:
     return visible_to(actor).where(TerraformWorkspace.id == workspace_id)
 
 
-def of_owner(org_id: str, owner_type: str, owner_id: str) -> Select[tuple[TerraformWorkspace]]:
+def of_owner(org_id: str, owner_type: str, owner_id: str) -> Select[TerraformWorkspace]:
     return select(TerraformWorkspace).where(
         TerraformWorkspace.org_id == org_id,
         TerraformWorkspace.owner_type == owner_type,
@@ -38,7 +38,7 @@ def of_owner(org_id: str, owner_type: str, owner_id: str) -> Select[tuple[Terraf
     )
 
 
-def writer(actor: Actor, workspace_id: str, job_id: str) -> Select[tuple[str]]:
+def writer(actor: Actor, workspace_id: str, job_id: str) -> Select[str]:
     """The fence of a write: the live execution that the token or the job names, if its job works on this workspace."""
     scoped_job, scoped_execution = access.execution_in_scope(actor)
     if scoped_execution:
@@ -51,13 +51,13 @@ def writer(actor: Actor, workspace_id: str, job_id: str) -> Select[tuple[str]]:
     return fence.where(RunnerJob.workspace_id == workspace_id)
 
 
-def lock_of(workspace_id: str, org_id: str) -> Select[tuple[TerraformWorkspaceLock]]:
+def lock_of(workspace_id: str, org_id: str) -> Select[TerraformWorkspaceLock]:
     return select(TerraformWorkspaceLock).where(
         TerraformWorkspaceLock.workspace_id == workspace_id, TerraformWorkspaceLock.org_id == org_id
     )
 
 
-def states_of(workspace_id: str, org_id: str) -> Select[tuple[TerraformWorkspaceState]]:
+def states_of(workspace_id: str, org_id: str) -> Select[TerraformWorkspaceState]:
     """Versions of the state, newest first."""
     return (
         select(TerraformWorkspaceState)
@@ -70,7 +70,7 @@ def states_of(workspace_id: str, org_id: str) -> Select[tuple[TerraformWorkspace
     )
 
 
-def snapshots_of(workspace_id: str, org_id: str) -> Select[tuple[TerraformWorkspaceStateJSON]]:
+def snapshots_of(workspace_id: str, org_id: str) -> Select[TerraformWorkspaceStateJSON]:
     """`terraform show -json` snapshots, newest first."""
     return (
         select(TerraformWorkspaceStateJSON)

@@ -28,7 +28,9 @@ def check_lock(held: str, given: str, *, must_hold: bool) -> None:
 def is_repeat(state: "State", digest: str, *, serial: int, lineage: str, digest_before: str) -> bool:
     """Is this the newest version, delivered again? Raises `Conflict` when it is no successor of the newest either."""
     if state.lineage != lineage:
-        raise errors.Conflict(f"the state has the lineage {state.lineage}, the workspace has {lineage}: this is the state of something else")
+        raise errors.Conflict(
+            f"the state has the lineage {state.lineage}, the workspace has {lineage}: this is the state of something else"
+        )
     if state.serial == serial and digest == digest_before:
         return True
     if state.serial <= serial:

@@ -1,0 +1,267 @@
+"""Terraform states and locks: one holder, serials that grow, one lineage, nothing from a zombie."""
+
+import asyncio
+import dataclasses
+import json
+
+import pytest
+from sqlalchemy import select, text
+
+from exclave.domain.audit.models import AuditRow
+from exclave.domain.jobs import executions, sweep
+from exclave.domain.jobs.events import ExecutionEnded
+from exclave.domain.workspaces import rules
+from exclave.domain.workspaces import service as workspaces
+from exclave.domain.workspaces.models import TerraformWorkspace, TerraformWorkspaceState
+from exclave.kit import errors
+from exclave.kit.context import Actor, Runtime
+from tests import factories
+from tests.domain.runners.fleet import Fleet, fleet
+
+
+@pytest.fixture
+async def home(runtime: Runtime) -> Fleet:
+    if workspaces.release_after not in runtime.events._handlers[ExecutionEnded]:
+        runtime.events.subscribe(ExecutionEnded, workspaces.release_after)
+    return await fleet(runtime)
+
+
+@dataclasses.dataclass
+class Running:
+    """An execution that works on a workspace, as its own token sees the backend."""
+
+    home: Fleet
+    workspace: TerraformWorkspace
+    job_id: str
+    execution_id: str
+
+    @property
+    def actor(self) -> Actor:
+        return dataclasses.replace(self.home.actor, scope=f"job:{self.job_id}:{self.execution_id}")
+
+    async def lock(self, lock_id: str) -> None:
+        async with self.home.runtime.request(self.actor) as ctx:
+            await workspaces.lock(ctx, self.workspace.id, lock_body(lock_id))
+
+    async def unlock(self, lock_id: str) -> None:
+        async with self.home.runtime.request(self.actor) as ctx:
+            await workspaces.unlock(ctx, self.workspace.id, lock_body(lock_id))
+
+    async def put(self, serial: int, *, lock_id: str = "", lineage: str = "one", mark: str = "") -> TerraformWorkspaceState:
+        async with self.home.runtime.request(self.actor) as ctx:
+            return await workspaces.put(ctx, self.workspace.id, state(serial, lineage, mark), lock_id=lock_id)
+
+    async def get(self) -> bytes | None:
+        async with self.home.runtime.request(self.actor) as ctx:
+            return await workspaces.get(ctx, self.workspace.id)
+
+
+def state(serial: int, lineage: str = "one", mark: str = "") -> bytes:
+    return json.dumps(
+        {"version": 4, "terraform_version": "1.11.4", "serial": serial, "lineage": lineage, "outputs": {"m": {"value": mark}}, "resources": []}
+    ).encode()
+
+
+def lock_body(lock_id: str, who: str = "root@runner") -> bytes:
+    return json.dumps({"ID": lock_id, "Operation": "OperationTypeApply", "Info": "", "Who": who, "Version": "1.11.4",
+                       "Created": "2026-01-01T00:00:00Z", "Path": ""}).encode()  # fmt: skip
+
+
+async def running(home: Fleet, workspace: TerraformWorkspace | None = None) -> Running:
+    workspace = workspace or await home.workspace()
+    await home.terraform_job(workspace)
+    claim = await home.claim("sandbox")
+    return Running(home, workspace, claim.job.id, claim.execution.id)
+
+
+async def test_a_workspace_without_a_state_has_none(home):
+    assert await (await running(home)).get() is None
+
+
+async def test_a_state_is_sealed_and_comes_back_byte_for_byte(home):
+    run = await running(home)
+    await run.lock("l1")
+    await run.put(1, lock_id="l1", mark="canary-in-state")
+    assert await run.get() == state(1, mark="canary-in-state")
+    async with home.runtime.sweep() as ctx:
+        stored = (await ctx.db.execute(select(TerraformWorkspaceState.contents))).scalars().all()
+    assert not any(b"canary-in-state" in sealed for sealed in stored)
+
+
+async def test_versions_are_counted_and_the_newest_is_given(home):
+    run = await running(home)
+    await run.lock("l1")
+    assert [(await run.put(serial, lock_id="l1")).revision for serial in (1, 2, 7)] == [1, 2, 3]
+    assert await run.get() == state(7)
+
+
+async def test_the_same_version_again_is_answered_as_before(home):
+    run = await running(home)
+    await run.lock("l1")
+    assert (await run.put(1, lock_id="l1")).id == (await run.put(1, lock_id="l1")).id
+
+
+@pytest.mark.parametrize(
+    ("serial", "lineage", "lock_id", "mark"),
+    [(5, "one", "l1", "other"), (4, "one", "l1", ""), (6, "two", "l1", ""), (6, "one", "l2", ""), (6, "one", "", "")],
+    ids=["same serial, other bytes", "older serial", "other lineage", "other lock", "no lock named"],
+)
+async def test_what_is_no_successor_is_refused(home, serial, lineage, lock_id, mark):
+    run = await running(home)
+    await run.lock("l1")
+    await run.put(5, lock_id="l1")
+    with pytest.raises(errors.Conflict):
+        await run.put(serial, lineage=lineage, lock_id=lock_id, mark=mark)
+    assert await run.get() == state(5)
+
+
+async def test_of_many_lockers_one_wins_and_the_others_learn_who(home):
+    run = await running(home)
+
+    async def attempt(number: int) -> str:
+        try:
+            await run.lock(f"l{number}")
+        except errors.Locked as refusal:
+            return json.loads(refusal.details["raw_body"])["ID"]
+        return f"l{number}"
+
+    answers = await asyncio.gather(*(attempt(number) for number in range(12)))
+    assert len(set(answers)) == 1
+
+
+async def test_a_refusal_names_the_holder_as_terraform_reads_it(home):
+    run = await running(home)
+    await run.lock("l1")
+    with pytest.raises(errors.Locked) as refusal:
+        await run.lock("l2")
+    assert json.loads(refusal.value.details["raw_body"]) == json.loads(lock_body("l1"))
+
+
+async def test_only_the_own_lock_is_given_back(home):
+    run = await running(home)
+    await run.lock("l1")
+    with pytest.raises(errors.Conflict):
+        await run.unlock("l2")
+    await run.unlock("l1")
+    await run.unlock("l1")
+    await run.lock("l2")
+
+
+async def test_the_token_of_one_job_opens_no_other_workspace(home):
+    run, other = await running(home), await running(home)
+    intruder = dataclasses.replace(run, workspace=other.workspace)
+    for attempt in (intruder.get(), intruder.put(1), intruder.lock("x"), intruder.unlock("x")):
+        with pytest.raises(errors.NotFound):
+            await attempt
+
+
+async def test_a_zombie_neither_writes_nor_locks_nor_unlocks_nor_reads(home):
+    run = await running(home)
+    await run.lock("l1")
+    async with home.runtime.sweep() as ctx:
+        await ctx.db.execute(text("update runner_job_executions set leased_until = now() - interval '1 second' where id = :id"), {"id": run.execution_id})
+    for attempt in (run.put(1, lock_id="l1"), run.lock("l1"), run.lock("l2"), run.unlock("l1"), run.get()):
+        with pytest.raises(errors.Stale):
+            await attempt
+    await sweep.expire(home.runtime)
+    successor = await running(home, run.workspace)
+    await successor.lock("l3")  # the sweep gave the lock back
+    with pytest.raises(errors.Stale):
+        await run.put(1, lock_id="l3")
+    await successor.put(1, lock_id="l3")
+
+
+async def test_the_end_of_an_execution_gives_its_lock_back(home):
+    run = await running(home)
+    await run.lock("l1")
+    async with home.runtime.request(home.actor) as ctx:
+        await executions.move(ctx, run.job_id, run.execution_id, "failed")
+    async with home.runtime.request(home.org.actor) as ctx:
+        assert await workspaces.lock_of(ctx, run.workspace.id) is None
+
+
+async def test_an_official_runner_writes_for_the_job_that_it_names(home):
+    run = await running(home)
+    async with home.runtime.request(home.actor) as ctx:
+        await workspaces.lock(ctx, run.workspace.id, lock_body("l1"), job_id=run.job_id)
+        await workspaces.put(ctx, run.workspace.id, state(1), lock_id="l1", job_id=run.job_id)
+        await workspaces.unlock(ctx, run.workspace.id, b"{}", job_id=run.job_id)
+    with pytest.raises(errors.Invalid):
+        async with home.runtime.request(home.actor) as ctx:
+            await workspaces.put(ctx, run.workspace.id, state(2))
+
+
+async def test_a_person_forces_a_lock_open_and_leaves_a_trace(home):
+    run = await running(home)
+    await run.lock("l1")
+    async with home.runtime.request(home.org.actor) as ctx:
+        with pytest.raises(errors.Conflict):
+            await workspaces.force_unlock(ctx, run.workspace.id, lock_body("other"))
+        await workspaces.force_unlock(ctx, run.workspace.id)
+    async with home.runtime.request(home.org.actor) as ctx:
+        trace = (await ctx.db.execute(select(AuditRow).where(AuditRow.action == "force_unlock"))).scalars().one()
+    assert trace.details["lock_id"] == "l1"
+    with pytest.raises(errors.Conflict):  # the runner that still believes to hold it
+        await run.put(1, lock_id="l1")
+
+
+async def test_a_person_writes_a_state_only_under_an_own_lock(home):
+    workspace = await home.workspace()
+    async with home.runtime.request(home.org.actor) as ctx:
+        with pytest.raises(errors.Conflict):
+            await workspaces.put(ctx, workspace.id, state(1))
+        await workspaces.lock(ctx, workspace.id, lock_body("mine"))
+        await workspaces.put(ctx, workspace.id, state(1), lock_id="mine")
+    run = await running(home, workspace)
+    with pytest.raises(errors.Locked):
+        await run.lock("l1")
+
+
+async def test_another_org_finds_no_workspace(home):
+    workspace = await home.workspace()
+    other = await factories.org(home.runtime)
+    with pytest.raises(errors.NotFound):
+        async with home.runtime.request(other.actor) as ctx:
+            await workspaces.find(ctx, workspace.id)
+
+
+@pytest.mark.parametrize("body", [b"", b"no json", b"[]", b"{}", b'{"version":4,"serial":-1,"lineage":"x"}', b'{"version":4,"serial":1,"lineage":""}'])
+async def test_what_is_no_state_is_refused(home, body):
+    run = await running(home)
+    with pytest.raises(errors.Invalid):
+        async with home.runtime.request(run.actor) as ctx:
+            await workspaces.put(ctx, run.workspace.id, body)
+
+
+def test_people_see_states_without_what_is_sensitive():
+    contents = json.dumps(
+        {
+            "version": 4, "serial": 1, "lineage": "x",
+            "outputs": {"url": {"value": "u"}, "key": {"value": "canary-1", "sensitive": True}},
+            "resources": [{"type": "t", "instances": [{
+                "attributes": {"name": "n", "password": "canary-2", "nested": [{"key": "canary-3"}]},
+                "sensitive_attributes": [[{"type": "get_attr", "value": "password"}],
+                    [{"type": "get_attr", "value": "nested"}, {"type": "index", "value": {"value": 0, "type": "number"}}, {"type": "get_attr", "value": "key"}]],
+                "private": "canary-4"}]}],
+        }
+    ).encode()  # fmt: skip
+    shown = rules.masked_state(contents)
+    assert b"canary" not in shown
+    assert json.loads(shown)["resources"][0]["instances"][0]["attributes"]["name"] == "n"
+
+
+def test_people_see_snapshots_without_what_is_sensitive():
+    shown = {
+        "format_version": "1.0",
+        "values": {
+            "outputs": {"key": {"value": "canary-1", "sensitive": True}},
+            "root_module": {
+                "resources": [{"address": "b.b", "values": {"a": "seen", "p": "canary-2"}, "sensitive_values": {"p": True}}],
+                "child_modules": [{"resources": [{"address": "module.m.a.a", "values": {"l": ["canary-3", "x"]}, "sensitive_values": {"l": [True, False]}}]}],
+            },
+        },
+    }
+    masked = json.dumps(rules.masked_show(shown))
+    assert "canary" not in masked
+    assert "seen" in masked
+    assert rules.resources_in(shown) == ["b.b", "module.m.a.a"]
