@@ -5,10 +5,10 @@ import gzip
 import json
 
 import pytest
-
-from exclave.kit.context import Runtime
 from tests.domain.logs.otlp import export
 from tests.domain.runners.fleet import Fleet, fleet
+
+from exclave.kit.context import Runtime
 
 
 @pytest.fixture
@@ -38,7 +38,9 @@ async def test_a_runner_reads_itself_with_its_group(home, api):
 
 
 async def test_a_heartbeat_is_taken(home, api):
-    answer = await api.post(f"/v1/runners/{home.runner.id}/heart-beats", json={"alive_time": 10_000_000_000, "version": "v1", "process": "install"})
+    answer = await api.post(
+        f"/v1/runners/{home.runner.id}/heart-beats", json={"alive_time": 10_000_000_000, "version": "v1", "process": "install"}
+    )
     assert answer.status_code == 201
     assert answer.json()["process"] == "install"
     assert (await api.get(f"/v1/runners/{home.runner.id}")).json()["status"] == "active"
@@ -162,10 +164,15 @@ async def test_the_token_of_one_job_does_nothing_but_its_state(home, runner_clie
             assert (await client.request(method, path, json=body)).status_code == 404, (method, path)
 
 
-async def test_people_do_not_read_plans_on_the_runner_api(home, runner_client_of):
+async def test_people_neither_read_plans_nor_claim_on_the_runner_api(home, runner_client_of):
     job = await home.job(plan={})
+    workspace = await home.workspace()
     async with runner_client_of(home.org.token) as client:
         assert (await client.get(f"/v1/runner-jobs/{job.id}/plan")).status_code == 403
+        assert (await client.get(f"/v1/terraform-backend?workspace_id={workspace.id}")).status_code == 403
+        claim = await client.post(f"/v1/runners/{home.runner.id}/claims", json={"groups": ["deploy"], "wait_seconds": 0})
+        assert claim.status_code == 403
+        assert (await client.post(f"/v1/runner-jobs/{job.id}/executions", json={})).status_code == 403
 
 
 async def test_without_a_token_nothing_is_served(home, runner_client_of):
@@ -173,7 +180,9 @@ async def test_without_a_token_nothing_is_served(home, runner_client_of):
         assert (await client.get(f"/v1/runners/{home.runner.id}/settings")).status_code == 401
 
 
-@pytest.mark.parametrize("body", [b"{", b"[]", b'{"contents_compressed":"%%%"}', b'{"contents_display_compressed":"bm8gZ3ppcA=="}', b'{"success":"maybe"}'])
+@pytest.mark.parametrize(
+    "body", [b"{", b"[]", b'{"contents_compressed":"%%%"}', b'{"contents_display_compressed":"bm8gZ3ppcA=="}', b'{"success":"maybe"}']
+)
 async def test_a_bad_result_is_the_callers_mistake(home, api, body):
     job = await home.job()
     lease = (await home.claim()).lease

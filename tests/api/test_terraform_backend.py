@@ -5,12 +5,20 @@ import hashlib
 import json
 
 import pytest
-
-from exclave.kit.context import Runtime
 from tests.domain.runners.fleet import Fleet, fleet
 
+from exclave.kit.context import Runtime
+
 STATE = {"version": 4, "terraform_version": "1.11.4", "serial": 1, "lineage": "x", "outputs": {}, "resources": []}
-LOCK = {"ID": "l1", "Operation": "OperationTypeApply", "Info": "", "Who": "me", "Version": "1.11.4", "Created": "2026-01-01T00:00:00Z", "Path": ""}
+LOCK = {
+    "ID": "l1",
+    "Operation": "OperationTypeApply",
+    "Info": "",
+    "Who": "me",
+    "Version": "1.11.4",
+    "Created": "2026-01-01T00:00:00Z",
+    "Path": "",
+}
 
 
 @pytest.fixture
@@ -51,12 +59,18 @@ async def test_a_state_by_the_token_in_the_query(home, run, runner_client_of):
     async with runner_client_of("") as client:
         del client.headers["Authorization"]
         query = f"token={home.token}&workspace_id={workspace.id}&job_id={claim.job.id}"
-        assert (await client.post(f"/v1/terraform-workspaces/{workspace.id}/lock?token={home.token}&job_id={claim.job.id}", json=LOCK)).status_code == 200
+        assert (
+            await client.post(f"/v1/terraform-workspaces/{workspace.id}/lock?token={home.token}&job_id={claim.job.id}", json=LOCK)
+        ).status_code == 200
         assert (await client.post(f"/v1/terraform-backend?{query}&ID=l1", json=STATE)).status_code == 200
         assert (await client.get(f"/v1/terraform-backend?{query}")).json() == STATE
-        snapshot = await client.post(f"/v1/terraform-workspaces/{workspace.id}/state-json?token={home.token}&job_id={claim.job.id}", json={"format_version": "1.0"})
+        snapshot = await client.post(
+            f"/v1/terraform-workspaces/{workspace.id}/state-json?token={home.token}&job_id={claim.job.id}", json={"format_version": "1.0"}
+        )
         assert snapshot.status_code == 200
-        unlocked = await client.post(f"/v1/terraform-workspaces/{workspace.id}/unlock?token={home.token}&job_id={claim.job.id}", content=b"{}")
+        unlocked = await client.post(
+            f"/v1/terraform-workspaces/{workspace.id}/unlock?token={home.token}&job_id={claim.job.id}", content=b"{}"
+        )
         assert (unlocked.status_code, unlocked.json()) == (200, "")
 
 

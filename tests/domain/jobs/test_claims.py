@@ -10,6 +10,7 @@ from datetime import timedelta
 import msgspec
 import pytest
 from sqlalchemy import func, select, text
+from tests.domain.runners.fleet import Fleet, fleet, sandbox_plan
 
 from exclave.domain.jobs import claims, executions, sweep
 from exclave.domain.jobs import service as jobs
@@ -18,7 +19,6 @@ from exclave.domain.jobs.models import RunnerJobExecution, RunnerJobExecutionOut
 from exclave.kit import errors
 from exclave.kit.context import Runtime
 from exclave.wire.runner.jobs import ClaimRequest
-from tests.domain.runners.fleet import Fleet, fleet, sandbox_plan
 
 
 @pytest.fixture
@@ -45,7 +45,8 @@ async def lose(home: Fleet, execution_id: str) -> None:
     """Let the lease of an execution have ended a second ago."""
     async with home.runtime.sweep() as ctx:
         await ctx.db.execute(
-            text("update runner_job_executions set leased_until = clock_timestamp() - interval '1 second' where id = :id"), {"id": execution_id}
+            text("update runner_job_executions set leased_until = clock_timestamp() - interval '1 second' where id = :id"),
+            {"id": execution_id},
         )
 
 
@@ -125,7 +126,10 @@ async def test_two_runners_that_claim_one_serial_key_at_once_do_not_both_get_it(
         await side.job(serial_key="one-thing")
 
     async def once(side: Fleet) -> bool:
-        return await claims.claim_when_ready(side.runtime, side.actor, side.runner.id, ClaimRequest(groups=["deploy"], wait_seconds=0)) is not None
+        return (
+            await claims.claim_when_ready(side.runtime, side.actor, side.runner.id, ClaimRequest(groups=["deploy"], wait_seconds=0))
+            is not None
+        )
 
     assert sum(await asyncio.gather(once(home), once(other))) == 1
 
@@ -179,7 +183,9 @@ async def test_an_ended_execution_ends_its_job_and_says_so_once(home, told):
     assert len([event for event in told if isinstance(event, ExecutionEnded)]) == 1
 
 
-@pytest.mark.parametrize(("said", "becomes"), [("failed", "failed"), ("timed-out", "failed"), ("cancelled", "cancelled"), ("not-attempted", "failed")])
+@pytest.mark.parametrize(
+    ("said", "becomes"), [("failed", "failed"), ("timed-out", "failed"), ("cancelled", "cancelled"), ("not-attempted", "failed")]
+)
 async def test_how_an_execution_ends_decides_how_its_job_ends(home, said, becomes):
     job = await home.job()
     claim = await home.claim()
@@ -345,7 +351,9 @@ async def test_a_lost_runner_fails_its_job_with_a_reason(home, told):
     assert result.success is False
     assert result.error_metadata["reason"] == "lost"
     assert [event.job_id for event in told if isinstance(event, JobFinished) and event.org_id == home.org.id] == [job.id]
-    assert [event.execution_id for event in told if isinstance(event, ExecutionEnded) and event.org_id == home.org.id] == [claim.execution.id]
+    assert [event.execution_id for event in told if isinstance(event, ExecutionEnded) and event.org_id == home.org.id] == [
+        claim.execution.id
+    ]
 
 
 async def test_the_sweep_knows_when_to_look_again(home):

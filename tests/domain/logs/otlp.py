@@ -3,7 +3,9 @@
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
 
-def export(lines, *, execution_id: str = "", first_seq: int | None = 1, timestamp: int = 1_700_000_000_000_000_000, same_time: bool = False) -> bytes:
+def export(
+    lines, *, execution_id: str = "", first_seq: int | None = 1, timestamp: int = 1_700_000_000_000_000_000, same_time: bool = False
+) -> bytes:
     """An export of texts, numbered from `first_seq`, or not at all as official runners do."""
     request = ExportLogsServiceRequest()
     group = request.resource_logs.add()

@@ -6,6 +6,9 @@ import random
 
 import pytest
 from sqlalchemy import text
+from tests import factories
+from tests.domain.logs.otlp import export
+from tests.domain.runners.fleet import Fleet, fleet
 
 from exclave.domain.jobs import executions
 from exclave.domain.jobs import logs as job_logs
@@ -13,9 +16,6 @@ from exclave.domain.logs import otlp
 from exclave.domain.logs import service as logs
 from exclave.kit import errors
 from exclave.kit.context import Runtime
-from tests import factories
-from tests.domain.logs.otlp import export
-from tests.domain.runners.fleet import Fleet, fleet
 
 
 @pytest.fixture
@@ -121,7 +121,9 @@ async def test_an_execution_that_may_not_write_logs_nothing(home):
     job = await home.job()
     claim = await home.claim()
     async with home.runtime.sweep() as ctx:
-        await ctx.db.execute(text("update runner_job_executions set leased_until = now() - interval '1 second' where id = :id"), {"id": claim.execution.id})
+        await ctx.db.execute(
+            text("update runner_job_executions set leased_until = now() - interval '1 second' where id = :id"), {"id": claim.execution.id}
+        )
     with pytest.raises(errors.Stale):
         await write(home, job.log_stream_id, export(["zombie"], execution_id=claim.execution.id))
     assert await bodies(home, job.log_stream_id) == []

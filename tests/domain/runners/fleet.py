@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from tests import factories
+
 from exclave.domain.jobs import claims
 from exclave.domain.jobs import service as jobs
 from exclave.domain.jobs.models import RunnerJob
@@ -19,7 +21,6 @@ from exclave.kit.context import Actor, Runtime
 from exclave.kit.ids import new_id
 from exclave.wire.plans.terraform import SandboxRunPlan, TerraformBackend
 from exclave.wire.runner.jobs import Claim
-from tests import factories
 
 
 @dataclass(frozen=True)
@@ -106,5 +107,3 @@ async def fleet(runtime: Runtime, org: factories.OrgWithToken | None = None, *, 
         await runners.provision(ctx, runner)
         token = await runners.mint_token(ctx, runner, ttl)
     return Fleet(runtime, org, runner, token)
-
-

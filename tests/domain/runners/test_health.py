@@ -2,13 +2,13 @@
 
 import pytest
 from sqlalchemy import text
+from tests.domain.runners.fleet import Fleet, fleet
 
 from exclave.domain.runners import service as runners
 from exclave.domain.runners import sweep
 from exclave.domain.runners.events import RunnerHealthy
 from exclave.kit import errors
 from exclave.kit.context import Runtime
-from tests.domain.runners.fleet import Fleet, fleet
 
 
 @pytest.fixture
@@ -30,7 +30,12 @@ async def let_pass(home: Fleet, seconds: int, process: str = "%") -> None:
     """Move what happened to a runner into the past."""
     async with home.runtime.sweep() as ctx:
         values = {"id": home.runner.id, "s": seconds, "process": process}
-        await ctx.db.execute(text("update runner_heart_beats set beat_at = beat_at - make_interval(secs => :s) where runner_id = :id and process like :process"), values)
+        await ctx.db.execute(
+            text(
+                "update runner_heart_beats set beat_at = beat_at - make_interval(secs => :s) where runner_id = :id and process like :process"
+            ),
+            values,
+        )
         await ctx.db.execute(text("update runners set updated_at = updated_at - make_interval(secs => :s) where id = :id"), values)
 
 
@@ -72,7 +77,9 @@ async def test_the_managing_process_does_not_hide_a_dead_runner(home):
 
 async def test_a_runner_that_waits_for_its_stack_is_not_marked(home):
     async with home.runtime.sweep(home.org.actor) as ctx:
-        await runners.create_group(ctx, org_id=home.org.id, owner_id="inl" + "0" * 23, owner_type="installs", type="install", platform="aws")
+        await runners.create_group(
+            ctx, org_id=home.org.id, owner_id="inl" + "0" * 23, owner_type="installs", type="install", platform="aws"
+        )
         runner = await runners.of_install(ctx, "inl" + "0" * 23)
         await runners.provision(ctx, runner)
     await sweep.check(home.runtime)

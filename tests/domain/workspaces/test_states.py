@@ -6,6 +6,8 @@ import json
 
 import pytest
 from sqlalchemy import select, text
+from tests import factories
+from tests.domain.runners.fleet import Fleet, fleet
 
 from exclave.domain.audit.models import AuditRow
 from exclave.domain.jobs import executions, sweep
@@ -15,8 +17,6 @@ from exclave.domain.workspaces import service as workspaces
 from exclave.domain.workspaces.models import TerraformWorkspace, TerraformWorkspaceState
 from exclave.kit import errors
 from exclave.kit.context import Actor, Runtime
-from tests import factories
-from tests.domain.runners.fleet import Fleet, fleet
 
 
 @pytest.fixture
@@ -58,7 +58,14 @@ class Running:
 
 def state(serial: int, lineage: str = "one", mark: str = "") -> bytes:
     return json.dumps(
-        {"version": 4, "terraform_version": "1.11.4", "serial": serial, "lineage": lineage, "outputs": {"m": {"value": mark}}, "resources": []}
+        {
+            "version": 4,
+            "terraform_version": "1.11.4",
+            "serial": serial,
+            "lineage": lineage,
+            "outputs": {"m": {"value": mark}},
+            "resources": [],
+        }
     ).encode()
 
 
@@ -159,7 +166,9 @@ async def test_a_zombie_neither_writes_nor_locks_nor_unlocks_nor_reads(home):
     run = await running(home)
     await run.lock("l1")
     async with home.runtime.sweep() as ctx:
-        await ctx.db.execute(text("update runner_job_executions set leased_until = now() - interval '1 second' where id = :id"), {"id": run.execution_id})
+        await ctx.db.execute(
+            text("update runner_job_executions set leased_until = now() - interval '1 second' where id = :id"), {"id": run.execution_id}
+        )
     for attempt in (run.put(1, lock_id="l1"), run.lock("l1"), run.lock("l2"), run.unlock("l1"), run.get()):
         with pytest.raises(errors.Stale):
             await attempt
@@ -225,7 +234,9 @@ async def test_another_org_finds_no_workspace(home):
             await workspaces.find(ctx, workspace.id)
 
 
-@pytest.mark.parametrize("body", [b"", b"no json", b"[]", b"{}", b'{"version":4,"serial":-1,"lineage":"x"}', b'{"version":4,"serial":1,"lineage":""}'])
+@pytest.mark.parametrize(
+    "body", [b"", b"no json", b"[]", b"{}", b'{"version":4,"serial":-1,"lineage":"x"}', b'{"version":4,"serial":1,"lineage":""}']
+)
 async def test_what_is_no_state_is_refused(home, body):
     run = await running(home)
     with pytest.raises(errors.Invalid):
@@ -257,7 +268,13 @@ def test_people_see_snapshots_without_what_is_sensitive():
             "outputs": {"key": {"value": "canary-1", "sensitive": True}},
             "root_module": {
                 "resources": [{"address": "b.b", "values": {"a": "seen", "p": "canary-2"}, "sensitive_values": {"p": True}}],
-                "child_modules": [{"resources": [{"address": "module.m.a.a", "values": {"l": ["canary-3", "x"]}, "sensitive_values": {"l": [True, False]}}]}],
+                "child_modules": [
+                    {
+                        "resources": [
+                            {"address": "module.m.a.a", "values": {"l": ["canary-3", "x"]}, "sensitive_values": {"l": [True, False]}}
+                        ]
+                    }
+                ],
             },
         },
     }

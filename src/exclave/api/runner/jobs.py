@@ -63,8 +63,7 @@ async def update_runner_job(ctx: Ctx, runner_job_id: str, body: wire.UpdateRunne
 @route.get("/v1/runner-jobs/{runner_job_id}/plan", deprecated=["/v1/runners/{runner_id}/jobs/{job_id}/plan"])
 async def get_runner_job_plan(ctx: Ctx, runner_job_id: str, job_id: str = "") -> Response[bytes]:
     """Get the plan of a job, with its secrets, as text."""
-    if not ctx.actor.runner_id:
-        raise errors.Forbidden("a plan with its secrets is for the job's runner only: people read it on the public API")
+    access.runner_only(ctx.actor)  # people read it, masked, on the public API
     return Response(await service.plan_of(ctx, runner_job_id or job_id), media_type="text/plain; charset=utf-8")
 
 

@@ -6,6 +6,7 @@ import hashlib
 from litestar import Response
 
 from exclave.api.route import AnyRequest, MiB, Reply, Routes
+from exclave.domain.runners import access
 from exclave.domain.workspaces import queries, service, shapes
 from exclave.kit import db, errors
 from exclave.kit.context import Ctx
@@ -19,8 +20,7 @@ STATE_LIMIT = 64 * MiB
 @route.get("/v1/terraform-backend")
 async def get_state(ctx: Ctx, reply: Reply, workspace_id: str = "") -> Response[bytes]:
     """Get the newest state; 204 when there is none."""
-    if not ctx.actor.runner_id:
-        raise errors.Forbidden("a state with its secrets is for runners only: people read it on the public API")
+    access.runner_only(ctx.actor)  # people read it, masked, on the public API
     state = await service.get(ctx, workspace_id)
     if state is None:
         return Response(b"", status_code=204)

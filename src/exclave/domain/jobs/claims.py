@@ -41,6 +41,7 @@ async def claim_when_ready(runtime: Runtime, actor: Actor, runner_id: str, reque
 
     Raises `NotFound` when the runner is not the caller's own.
     """
+    access.runner_only(actor)
     access.require(actor, runner_id)
     clock = asyncio.get_running_loop()
     until = clock.time() + max(0.0, min(request.wait_seconds, LONGEST_WAIT))
@@ -66,6 +67,7 @@ class SerialKeyTaken(errors.Conflict):
 
 async def claim(ctx: Ctx, runner_id: str, groups: Collection[str], *, process: str = "") -> wire.Claim | None:
     """Claim the oldest waiting job of a runner in these groups, or return None. The answer holds its plan and a lease."""
+    access.runner_only(ctx.actor)
     access.require(ctx.actor, runner_id)
     oldest = _waiting(ctx.actor).where(RunnerJob.runner_id == runner_id, RunnerJob.group.in_(list(groups)))
     taken = await _take(ctx, oldest.order_by(RunnerJob.created_at, RunnerJob.id).limit(1), process=process, renewed_by="lease")
@@ -101,6 +103,7 @@ async def claim_one(ctx: Ctx, job_id: str, *, client_version: str = "") -> Runne
 
     Raises `Conflict` when the job does not wait (any more), `NotFound` when it is not the caller's.
     """
+    access.runner_only(ctx.actor)
     taken = await _take(
         ctx,
         _waiting(ctx.actor).where(RunnerJob.id == job_id),
@@ -118,6 +121,7 @@ async def renew(ctx: Ctx, job_id: str, execution_id: str) -> wire.Lease:
 
     Raises `Stale` when the execution is not the current one, is over, or its lease has ended.
     """
+    access.runner_only(ctx.actor)
     live = queries.live_execution(ctx.actor, execution_id, job_id=job_id).subquery()
     statement = (
         update(RunnerJobExecution)

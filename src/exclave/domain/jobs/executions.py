@@ -19,6 +19,7 @@ from exclave.domain.jobs.models import (
     RunnerJobExecutionResult,
 )
 from exclave.domain.orgs import keys
+from exclave.domain.runners import access
 from exclave.kit import db, errors, time
 from exclave.kit.context import Ctx
 from exclave.wire.base import Body
@@ -42,6 +43,7 @@ async def move(ctx: Ctx, job_id: str, execution_id: str, status: str) -> RunnerJ
     Telling the same end twice is answered twice. Raises `Stale` from an execution that is not current, is over or has lost its
     lease, `Conflict` for a step backwards.
     """
+    access.runner_only(ctx.actor)
     sources = rules.may_precede(status)
     if not sources:
         raise errors.Invalid(f"an execution cannot become {status!r}")
@@ -90,6 +92,7 @@ async def give_result(ctx: Ctx, job_id: str, execution_id: str, body: bytes) -> 
 
     The exact repeat of a body is answered as before; another body is a `Conflict`; an execution that may not write is `Stale`.
     """
+    access.runner_only(ctx.actor)
     digest = _digest(body)
     request = msgspec.json.decode(body or b"{}", type=wire.CreateRunnerJobExecutionResultRequest)
     contents = _decoded(request.contents_compressed, "contents_compressed") or request.contents.encode()
@@ -120,6 +123,7 @@ async def give_outputs(ctx: Ctx, job_id: str, execution_id: str, body: bytes) ->
 
     What is not sensitive is kept byte for byte; sensitive values are shown as asterisks and all of it is sealed.
     """
+    access.runner_only(ctx.actor)
     digest = _digest(body)
     request = _outputs_decoder.decode(body or b"{}")
     outputs = bytes(request.outputs).strip()

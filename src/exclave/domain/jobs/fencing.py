@@ -10,9 +10,7 @@ from exclave.kit.context import Ctx
 from exclave.kit.db import Tenant
 
 
-async def insert_while_live(
-    ctx: Ctx, row: Tenant, fence: Select[str], *, unless: tuple[InstrumentedAttribute[Any], ...] = ()
-) -> bool:
+async def insert_while_live(ctx: Ctx, row: Tenant, fence: Select[str], *, unless: tuple[InstrumentedAttribute[Any], ...] = ()) -> bool:
     """Insert a new row if the fence holds and no row has the same values in the columns `unless`. Tell whether it was inserted.
 
     The fence locks its execution, so whoever wants to end that execution waits for this transaction.

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import ColumnElement, ScalarSelect, Select, Text, and_, cast, exists, func, or_, select
+from sqlalchemy import ColumnElement, ScalarSelect, Select, Text, and_, cast, exists, false, func, or_, select
 from sqlalchemy.orm import aliased
 
 from exclave.domain.jobs.models import (
@@ -73,11 +73,14 @@ def executions_visible_to(actor: Actor) -> Select[RunnerJobExecution]:
     )
 
 
-def live_execution(actor: Actor, execution_id: str, *, job_id: str = "", execution: ScalarSelect[str] | None = None) -> Select[str]:
+def live_execution(
+    actor: Actor, execution_id: str, *, job_id: str = "", of_scope: bool = False, execution: ScalarSelect[str] | None = None
+) -> Select[str]:
     """The fence (architecture rule 5): the id of the execution if it is its job's current one, not final, and its lease holds.
 
     The row stays locked until the end of the transaction, so that a sweep cannot end the execution between the look and the write.
-    A token of one purpose is held to its own execution. `execution` stands for an id that the statement finds itself.
+    Only the runner of the job passes. The token of one execution passes where `of_scope` says that it serves, and for that execution
+    only. `execution` stands for an id that the statement finds itself.
     """
     scoped_job, scoped_execution = access.execution_in_scope(actor)
     fence = (
@@ -94,11 +97,10 @@ def live_execution(actor: Actor, execution_id: str, *, job_id: str = "", executi
     )
     if job_id:
         fence = fence.where(RunnerJob.id == job_id)
-    if actor.runner_id:
-        fence = fence.where(RunnerJob.runner_id == actor.runner_id)
     if scoped_execution:
-        fence = fence.where(RunnerJobExecution.id == scoped_execution, RunnerJob.id == scoped_job)
-    return fence
+        own = (RunnerJobExecution.id == scoped_execution, RunnerJob.id == scoped_job) if of_scope else (false(),)
+        fence = fence.where(*own)
+    return fence.where(RunnerJob.runner_id == actor.runner_id)
 
 
 def plan_of(job_id: str, org_id: str) -> Select[RunnerJobPlan]:

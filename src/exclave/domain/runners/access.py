@@ -20,6 +20,12 @@ def require(actor: Actor, runner_id: str) -> None:
         raise errors.NotFound(f"no runner {runner_id}")
 
 
+def runner_only(actor: Actor) -> None:
+    """Refuse people where only a runner acts: claiming gives a plan with its secrets, and what runners report is theirs to report."""
+    if not actor.runner_id:
+        raise errors.Forbidden("only the token of a runner may do this")
+
+
 def execution_in_scope(actor: Actor) -> tuple[str, str]:
     """Return (job id, execution id) of a token of the scope `job:<job>:<execution>`; two empty texts for a full token."""
     if not actor.scope:

@@ -42,7 +42,7 @@ def writer(actor: Actor, workspace_id: str, job_id: str) -> Select[str]:
     """The fence of a write: the live execution that the token or the job names, if its job works on this workspace."""
     scoped_job, scoped_execution = access.execution_in_scope(actor)
     if scoped_execution:
-        fence = jobs.live_execution(actor, scoped_execution, job_id=scoped_job)
+        fence = jobs.live_execution(actor, scoped_execution, job_id=scoped_job, of_scope=True)
     elif job_id:
         current = select(RunnerJob.current_execution_id).where(RunnerJob.id == job_id).correlate(None).scalar_subquery()
         fence = jobs.live_execution(actor, "", job_id=job_id, execution=current)
