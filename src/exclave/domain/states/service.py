@@ -1,0 +1,180 @@
+"""Write and read the state document of an install (spec domain.md 4.11).
+
+Every slice pushes its own branch when it knows something new. Branches are rows of their own, so two slices that write at the same
+time never lose one another. `generate` keeps a version of the whole. What a branch holds, as JSON object:
+
+    install          {id, name}
+    org, app         {id, name, status}, app also {variables: {name: text}}
+    inputs           {inputs: {name: text}}                                     sensitive: names of inputs
+    runner           {id, runner_group_id, status}
+    cloud_account    {aws: {region}} or {azure: {location}}
+    install_stack    {status, quick_link_url, template_url, template_json, checksum, outputs: {}}
+    sandbox          {status, type, version, outputs: {}, recent_runs: []}      sensitive: names of outputs
+    components/NAME  {status, build_id, component_id, install_component_id, outputs: {}}    sensitive: names of outputs
+    actions/NAME     {id, status, outputs: {}}
+    secrets          {outputs: {name: {name, arn, kubernetes_namespace, …}}}
+
+`populated` is added (true once a branch was written); a branch may say `populated: false` itself.
+"""
+
+import json
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import msgspec
+from sqlalchemy import bindparam, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from exclave.domain.orgs import keys
+from exclave.domain.states import queries, rules
+from exclave.domain.states.models import InstallState, InstallStateBranch
+from exclave.kit import ids, time
+from exclave.kit.context import Ctx
+
+_TABLE = InstallStateBranch.__table__
+_decoder = msgspec.json.Decoder(rules.Branch)
+_version_decoder = msgspec.json.Decoder(dict[str, rules.Branch])
+
+
+async def put(
+    ctx: Ctx, install_id: str, branch: str, value: Mapping[str, Any], *, sensitive: Collection[str] = (), org_id: str = ""
+) -> None:
+    """Write one branch, replacing what it held. `sensitive` names keys below `outputs` (of the branch `inputs`: below `inputs`)
+    that people never see."""
+    await put_many(ctx, install_id, {branch: (value, sensitive)}, org_id=org_id)
+
+
+async def put_many(
+    ctx: Ctx, install_id: str, branches: Mapping[str, tuple[Mapping[str, Any], Collection[str]]], *, org_id: str = ""
+) -> None:
+    """Write several branches in two statements."""
+    org_id = org_id or ctx.org_id
+    if not org_id:
+        raise ValueError("the state of an install is sealed by its org: no org is known here")
+    for branch in branches:
+        if not rules.is_branch(branch):
+            raise ValueError(f"{branch!r} is no branch of the state document")
+    if not branches:
+        return
+    # The id comes first, since what is sealed is bound to its row. Ordered by name, so that two writers of the same branches
+    # never wait for each other in a circle.
+    wanted = insert(InstallStateBranch).values(
+        [
+            {
+                "id": ids.new_id(InstallStateBranch.prefix),
+                "org_id": org_id,
+                "created_by_id": ctx.actor.account_id,
+                "install_id": install_id,
+                "branch": branch,
+            }
+            for branch in sorted(branches)
+        ]
+    )
+    claim = wanted.on_conflict_do_update(
+        index_elements=["install_id", "branch"], set_={"updated_at": time.now(), "deleted_at": 0}
+    ).returning(InstallStateBranch.id, InstallStateBranch.branch)
+    rows = (await ctx.db.execute(claim)).all()
+    sealed = []
+    for row_id, branch in rows:
+        value, sensitive = branches[branch]
+        contents = rules.encode({"value": _object(branch, value), "sensitive": sorted(sensitive)})
+        place = InstallStateBranch(id=row_id, org_id=org_id)
+        sealed.append({"row": row_id, "sealed": await keys.seal(ctx, place, "contents", contents)})
+    write = update(_TABLE).where(_TABLE.c.id == bindparam("row")).values(contents=bindparam("sealed"))  # type: ignore[arg-type]
+    await ctx.db.execute(write, sealed)
+
+
+def _object(branch: str, value: object) -> object:
+    if not isinstance(value, Mapping | msgspec.Raw):
+        raise TypeError(f"the branch {branch!r} holds an object, not {type(value).__name__}")
+    return value
+
+
+async def drop(ctx: Ctx, install_id: str, branch: str) -> None:
+    """Empty one branch: the document shows it as never written."""
+    await ctx.db.execute(
+        update(InstallStateBranch)
+        .where(InstallStateBranch.install_id == install_id, InstallStateBranch.branch == branch)
+        .values(contents=None, updated_at=time.now())
+        .execution_options(synchronize_session=False)
+    )
+
+
+async def generate(ctx: Ctx, install_id: str, *, by_id: str, by_type: str) -> InstallState:
+    """Keep a version of the whole document as it is now. The newest 50 keep their contents, older ones are archived."""
+    # One at a time for each install: version numbers are unique, and a later version never holds an older document.
+    await ctx.db.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"state:{install_id}", 0))))
+    branches, org_id = await _branches(ctx, install_id)
+    newest = (
+        await ctx.db.execute(select(func.coalesce(func.max(InstallState.version), 0)).where(InstallState.install_id == install_id))
+    ).scalar_one()
+    state = InstallState(
+        org_id=org_id or ctx.org_id,
+        created_by_id=ctx.actor.account_id,
+        install_id=install_id,
+        version=newest + 1,
+        triggered_by_id=by_id,
+        triggered_by_type=by_type,
+    )
+    state.contents = await keys.seal(ctx, state, "contents", msgspec.json.encode(branches))
+    ctx.db.add(state)
+    await ctx.db.flush()
+    await ctx.db.execute(
+        update(InstallState)
+        .where(
+            InstallState.install_id == install_id,
+            InstallState.version <= state.version - rules.KEPT_VERSIONS,
+            InstallState.contents.is_not(None),
+        )
+        .values(contents=None, archived=True)
+        .execution_options(synchronize_session=False)
+    )
+    return state
+
+
+async def mark_stale(ctx: Ctx, install_id: str) -> None:
+    """Say that the newest version no longer tells the truth."""
+    newest = select(func.max(InstallState.version)).where(InstallState.install_id == install_id).scalar_subquery()
+    await ctx.db.execute(
+        update(InstallState)
+        .where(InstallState.install_id == install_id, InstallState.version == newest, InstallState.stale_at.is_(None))
+        .values(stale_at=time.now())
+        .execution_options(synchronize_session=False)
+    )
+
+
+async def document(ctx: Ctx, install_id: str) -> dict[str, Any]:
+    """Return the document as it is now, unmasked: for templates and plans, never for an answer to people."""
+    return rules.full((await _branches(ctx, install_id))[0])
+
+
+async def current(ctx: Ctx, install_id: str) -> rules.Current:
+    """Return the document as it is now, with the texts that a log must never show."""
+    return rules.current((await _branches(ctx, install_id))[0])
+
+
+async def shown(ctx: Ctx, install_id: str) -> dict[str, Any]:
+    """Return the document as people may see it: sensitive inputs and outputs are masked, other values are as they were written."""
+    return rules.shown((await _branches(ctx, install_id))[0])
+
+
+async def branch(ctx: Ctx, install_id: str, name: str) -> dict[str, Any] | None:
+    """Return the value of one branch, unmasked; None when it was never written."""
+    found = (await _branches(ctx, install_id))[0].get(name)
+    return json.loads(bytes(found.value)) if found else None
+
+
+async def shown_version(ctx: Ctx, state: InstallState) -> dict[str, Any] | None:
+    """Return the document of a version as people may see it; None when it is archived."""
+    if state.contents is None:
+        return None
+    return rules.shown(_version_decoder.decode(await keys.unseal(ctx, state, "contents")))
+
+
+async def _branches(ctx: Ctx, install_id: str) -> tuple[dict[str, rules.Branch], str]:
+    rows = (await ctx.db.execute(queries.branches_of(ctx.actor, install_id))).all()
+    opened, org_id = {}, ""
+    for name, contents, row_id, org_id in rows:
+        data = await keys.unseal_value(ctx, org_id, InstallStateBranch.__tablename__, "contents", row_id, contents)
+        opened[name] = _decoder.decode(data)
+    return opened, org_id
