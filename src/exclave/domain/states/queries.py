@@ -8,7 +8,7 @@ from exclave.domain.states.models import InstallState, InstallStateBranch
 from exclave.kit.context import Actor
 
 
-def branches_of(actor: Actor, install_id: str) -> Select[Any]:
+def branches_of(actor: Actor, install_id: str) -> Select[*tuple[Any, ...]]:
     """Return name, contents, id and org of every branch that has contents."""
     statement = select(InstallStateBranch.branch, InstallStateBranch.contents, InstallStateBranch.id, InstallStateBranch.org_id).where(
         InstallStateBranch.install_id == install_id, InstallStateBranch.contents.is_not(None), InstallStateBranch.deleted_at == 0
@@ -16,7 +16,7 @@ def branches_of(actor: Actor, install_id: str) -> Select[Any]:
     return statement.where(InstallStateBranch.org_id == actor.org_id) if actor.org_id else statement
 
 
-def versions_of(actor: Actor, install_id: str) -> Select[Any]:
+def versions_of(actor: Actor, install_id: str) -> Select[*tuple[Any, ...]]:
     """Return the versions, newest first."""
     return (
         select(InstallState)

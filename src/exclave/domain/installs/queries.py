@@ -1,0 +1,158 @@
+"""Every SELECT over installs, limited to what the actor may see."""
+
+from typing import Any
+
+from sqlalchemy import Select, and_, func, or_, select
+
+from exclave.domain.apps.models import App, AppConfig, AppInput, AppInputConfig, AppRunnerConfig, AppSandboxConfig
+from exclave.domain.components.models import Component
+from exclave.domain.installs.models import (
+    AWSAccount,
+    AzureAccount,
+    Install,
+    InstallComponent,
+    InstallConfig,
+    InstallInputs,
+    InstallSandbox,
+    InstallStack,
+)
+from exclave.domain.orgs.models import Org
+from exclave.domain.runners.models import Runner, RunnerGroup
+from exclave.kit import ids
+from exclave.kit.context import Actor
+
+
+def visible_to(actor: Actor) -> Select[Install]:
+    return select(Install).where(Install.org_id == actor.org_id, Install.deleted_at == 0)
+
+
+def by_ref(actor: Actor, ref: str) -> Select[Install]:
+    """An install by id or name; a name may look like an id."""
+    named = Install.name == ref
+    return visible_to(actor).where(or_(Install.id == ref, named) if ids.is_id(ref) else named).limit(2)
+
+
+def listed(actor: Actor, *, app_id: str = "", q: str = "") -> Select[Install]:
+    """Installs by name. `q` is a part of the name, without regard to case."""
+    statement = visible_to(actor).order_by(Install.name, Install.id)
+    if app_id:
+        statement = statement.where(Install.app_id == app_id)
+    return statement.where(Install.name.icontains(q, autoescape=True)) if q else statement
+
+
+def pinnable(actor: Actor, app_id: str) -> Select[*tuple[Any, ...]]:
+    """The newest active config of an app, with the sandbox, runner and input config that an install of it pins.
+
+    Children that old clients sent without a config count for every config of the app.
+    """
+
+    def child(table: type[Any]) -> Any:
+        return (
+            select(table.id)
+            .where(
+                table.app_id == AppConfig.app_id,
+                table.app_config_id.in_([AppConfig.id, ""]),
+                table.deleted_at == 0,
+            )
+            .order_by((table.app_config_id == AppConfig.id).desc(), table.created_at.desc())
+            .limit(1)
+            .correlate(AppConfig)
+            .scalar_subquery()
+        )
+
+    return (
+        select(AppConfig, AppSandboxConfig, AppRunnerConfig, child(AppInputConfig))
+        .outerjoin(AppSandboxConfig, AppSandboxConfig.id == child(AppSandboxConfig))
+        .outerjoin(AppRunnerConfig, AppRunnerConfig.id == child(AppRunnerConfig))
+        .where(AppConfig.app_id == app_id, AppConfig.org_id == actor.org_id, AppConfig.deleted_at == 0, AppConfig.status == "active")
+        .order_by(AppConfig.created_at.desc())
+        .limit(1)
+    )
+
+
+def input_config_id_of(app_config_id: str) -> Select[str]:
+    """The id of the input config that an app config has."""
+    return (
+        select(AppInputConfig.id)
+        .where(AppInputConfig.app_config_id == app_config_id, AppInputConfig.deleted_at == 0)
+        .order_by(AppInputConfig.created_at.desc())
+        .limit(1)
+    )
+
+
+def declared(input_config_id: str) -> Select[AppInput]:
+    """The inputs of an input config, in their order."""
+    return (
+        select(AppInput).where(AppInput.app_input_id == input_config_id, AppInput.deleted_at == 0).order_by(AppInput.index, AppInput.name)
+    )
+
+
+def app_components(app_id: str) -> Select[Component]:
+    return select(Component).where(Component.app_id == app_id, Component.deleted_at == 0).order_by(Component.name)
+
+
+def next_number(app_id: str) -> Select[int]:
+    return select(func.coalesce(func.max(Install.install_number), 0) + 1).where(Install.app_id == app_id)
+
+
+def newest_inputs(install_id: str) -> Select[InstallInputs]:
+    return (
+        select(InstallInputs)
+        .where(InstallInputs.install_id == install_id, InstallInputs.deleted_at == 0)
+        .order_by(InstallInputs.created_at.desc())
+        .limit(1)
+    )
+
+
+def inputs_of(actor: Actor, install_id: str) -> Select[InstallInputs]:
+    """Versions of an install's inputs, newest first."""
+    return (
+        select(InstallInputs)
+        .where(InstallInputs.org_id == actor.org_id, InstallInputs.install_id == install_id, InstallInputs.deleted_at == 0)
+        .order_by(InstallInputs.created_at.desc())
+    )
+
+
+def components_of(install_id: str) -> Select[InstallComponent, Component]:
+    """The live components of an install with their rows."""
+    return (
+        select(InstallComponent, Component)
+        .join(Component, Component.id == InstallComponent.component_id)
+        .where(InstallComponent.install_id == install_id, InstallComponent.deleted_at == 0, Component.deleted_at == 0)
+        .order_by(Component.name)
+    )
+
+
+def config_of(install_id: str) -> Select[InstallConfig]:
+    return select(InstallConfig).where(InstallConfig.install_id == install_id, InstallConfig.deleted_at == 0)
+
+
+def sandbox_of(install_id: str) -> Select[InstallSandbox]:
+    return select(InstallSandbox).where(InstallSandbox.install_id == install_id, InstallSandbox.deleted_at == 0)
+
+
+def stack_of(install_id: str) -> Select[InstallStack]:
+    return select(InstallStack).where(InstallStack.install_id == install_id, InstallStack.deleted_at == 0)
+
+
+def installs_of_app(app_id: str) -> Select[Install]:
+    return select(Install).where(Install.app_id == app_id, Install.deleted_at == 0)
+
+
+def surroundings(install_id: str) -> Select[*tuple[Any, ...]]:
+    """What an install stands in, in one row: install, org, app, cloud accounts, runner group, runner."""
+    return (
+        select(Install, Org, App, AWSAccount, AzureAccount, RunnerGroup, Runner)
+        .join(Org, Org.id == Install.org_id)
+        .join(App, App.id == Install.app_id)
+        .outerjoin(AWSAccount, and_(AWSAccount.install_id == Install.id, AWSAccount.deleted_at == 0))
+        .outerjoin(AzureAccount, and_(AzureAccount.install_id == Install.id, AzureAccount.deleted_at == 0))
+        .outerjoin(
+            RunnerGroup,
+            and_(RunnerGroup.owner_id == Install.id, RunnerGroup.owner_type == "installs", RunnerGroup.deleted_at == 0),
+        )
+        .outerjoin(Runner, and_(Runner.runner_group_id == RunnerGroup.id, Runner.deleted_at == 0))
+        .where(Install.id == install_id)
+        .order_by(Runner.created_at)
+        .limit(1)
+    )
