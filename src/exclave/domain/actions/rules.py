@@ -98,10 +98,8 @@ def render_step(action: str, step: StepTexts, state: Mapping[str, Any]) -> StepT
 
 
 def render(text: str, state: Mapping[str, Any], *, where: str) -> str:
-    try:
-        return template.render(text, state, name=where)
-    except template.TemplateError as error:
-        raise errors.Invalid(str(error)) from error
+    """Render one text; a missing key raises `TemplateError`, an `Invalid` that names `where`, line and column."""
+    return template.render(text, state, name=where)
 
 
 def check_step_status(status: str) -> str:

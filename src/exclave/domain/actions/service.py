@@ -173,7 +173,7 @@ async def run(ctx: Ctx, install: Install, config_id: str, environment: Mapping[s
             "triggerred_by_id": ctx.actor.account_id,
         },
     )
-    await audit.record(ctx, "run", row, workflow_id=workflow.id, action=action.name)
+    await audit.record(ctx, "run", row, workflow_id=workflow.id, name=action.name)
     return workflow
 
 

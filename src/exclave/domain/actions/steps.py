@@ -147,7 +147,7 @@ async def open_run(ctx: Ctx, install: Install, step: WorkflowStep) -> plans.Open
     ]
     ctx.db.add_all(run_steps)
     await ctx.db.flush()
-    await audit.record(ctx, "create", run, action=action.name, trigger=run.trigger_type)
+    await audit.record(ctx, "create", run, name=action.name, trigger=run.trigger_type)
     return plans.Opened(run=run, action=action, config=config, step_configs=configs, run_steps=run_steps)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 
 from exclave.domain.accounts import service as accounts
 from exclave.domain.apps.models import App, AppInput, AppRunnerConfig
@@ -30,7 +30,7 @@ from exclave.domain.workspaces import service as workspaces
 from exclave.engine import service as engine
 from exclave.engine.models import Workflow
 from exclave.engine.status import composite
-from exclave.kit import errors, time
+from exclave.kit import errors, ids, time
 from exclave.kit.context import Ctx
 from exclave.kit.db import every, first, one
 
@@ -192,6 +192,14 @@ async def component(ctx: Ctx, install: Install, component_id: str) -> InstallCom
     return await ensure_component(ctx, install, found)
 
 
+async def component_by_ref(ctx: Ctx, install: Install, ref: str) -> Component:
+    """Return a component of the install's app by id or name."""
+    named = Component.name == ref
+    statement = queries.app_components(install.app_id).where(or_(Component.id == ref, named) if ids.is_id(ref) else named)
+    found: Component = await one(ctx.db, statement, or_raise=errors.NotFound(f"the install's app has no component {ref!r}"))
+    return found
+
+
 async def sandbox(ctx: Ctx, install_id: str) -> InstallSandbox:
     """Return the sandbox of an install."""
     row: InstallSandbox = await one(ctx.db, queries.sandbox_of(install_id), or_raise=errors.NotFound(f"no sandbox of install {install_id}"))
@@ -239,6 +247,13 @@ async def configure(ctx: Ctx, install: Install, approval_option: str) -> Install
     await ctx.db.flush()
     await audit.record(ctx, "update", config, approval_option=option)
     return config
+
+
+async def require_config(ctx: Ctx, install: Install, config_id: str) -> InstallConfig:
+    """Return the install's config if that is its id, or raise `NotFound`."""
+    statement = queries.config_of(install.id).where(InstallConfig.id == config_id)
+    found: InstallConfig = await one(ctx.db, statement, or_raise=errors.NotFound(f"the install has no config {config_id!r}"))
+    return found
 
 
 async def forget(ctx: Ctx, install: Install) -> None:

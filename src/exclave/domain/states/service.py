@@ -158,6 +158,12 @@ async def shown(ctx: Ctx, install_id: str) -> dict[str, Any]:
     return rules.shown((await _branches(ctx, install_id))[0])
 
 
+async def shown_plain(ctx: Ctx, install_id: str) -> dict[str, Any]:
+    """Return the document as people may see it, as plain values: for texts that are rendered for people."""
+    plain: dict[str, Any] = json.loads(msgspec.json.encode(await shown(ctx, install_id)))
+    return plain
+
+
 async def branch(ctx: Ctx, install_id: str, name: str) -> dict[str, Any] | None:
     """Return the value of one branch, unmasked; None when it was never written."""
     found = (await _branches(ctx, install_id))[0].get(name)
