@@ -1,11 +1,10 @@
 """Actions of an install and their runs as the wire nests them (spec nesting.md, actions; 3.8, 3.9)."""
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import Text, cast, select
 
 from exclave.api.pages.install import flat, refs
 from exclave.domain.accounts.models import Account
@@ -19,7 +18,7 @@ from exclave.domain.actions.models import (
     InstallActionWorkflowRun,
     InstallActionWorkflowRunStep,
 )
-from exclave.domain.jobs.models import RunnerJob, RunnerJobExecution, RunnerJobExecutionOutputs
+from exclave.domain.jobs.models import RunnerJob, RunnerJobExecutionOutputs
 from exclave.domain.logs.models import LogStream
 from exclave.domain.vcs.models import ConnectedGithubVCSConfig, PublicGitVCSConfig
 from exclave.kit import time
@@ -65,10 +64,11 @@ def shown_job(row: RunnerJob, **more: Any) -> wire_runners.RunnerJob:
 
 async def _job(ctx: Ctx, owner_id: str) -> tuple[wire_runners.RunnerJob | None, Any]:
     """The newest job of a run with what it put out, masked where it is sensitive."""
+    # The outputs are read as text, so that they pass through byte for byte.
+    text = cast(RunnerJobExecutionOutputs.outputs, Text)
     statement = (
-        select(RunnerJob, RunnerJobExecutionOutputs)
-        .outerjoin(RunnerJobExecution, RunnerJobExecution.id == RunnerJob.current_execution_id)
-        .outerjoin(RunnerJobExecutionOutputs, RunnerJobExecutionOutputs.runner_job_execution_id == RunnerJobExecution.id)
+        select(RunnerJob, RunnerJobExecutionOutputs.runner_job_execution_id, text)
+        .outerjoin(RunnerJobExecutionOutputs, RunnerJobExecutionOutputs.runner_job_execution_id == RunnerJob.current_execution_id)
         .where(RunnerJob.owner_id == owner_id, RunnerJob.owner_type == OWNER, RunnerJob.deleted_at == 0)
         .order_by(RunnerJob.created_at.desc())
         .limit(1)
@@ -76,12 +76,12 @@ async def _job(ctx: Ctx, owner_id: str) -> tuple[wire_runners.RunnerJob | None, 
     found = (await ctx.db.execute(statement)).first()
     if found is None:
         return None, None
-    job, stored = found
-    if stored is None:
+    job, execution_id, outputs = found
+    if not outputs:
         return shown_job(job), None
-    shown = stored.outputs if isinstance(stored.outputs, msgspec.Raw) else msgspec.Raw(json.dumps(stored.outputs).encode())
-    page = shown_job(job, final_runner_job_execution_id=stored.runner_job_execution_id, outputs=shown, outputs_json=bytes(shown))
-    return page, shown if bytes(shown) not in (b"{}", b"null") else None
+    shown = msgspec.Raw(outputs.encode())
+    page = shown_job(job, final_runner_job_execution_id=execution_id, outputs=shown, outputs_json=outputs.encode())
+    return page, shown if outputs not in ("{}", "null") else None
 
 
 async def config(ctx: Ctx, config_id: str, *, repositories: bool = False) -> wire.ActionWorkflowConfig | None:

@@ -96,6 +96,12 @@ def inputs(row: InstallInputs) -> wire.InstallInputs:
     return flat(wire.InstallInputs, row, values=dict(row.values), redacted_values=dict(row.redacted_values))
 
 
+class InstallPage(wire.Install):
+    """An install with its app, which the original writes but does not document."""
+
+    app: wire_apps.App | None = None
+
+
 # One install, and lists of them.
 
 
@@ -136,7 +142,7 @@ async def org_list(ctx: Ctx, rows: Sequence[Install]) -> list[wire.Install]:
     active: dict[str, list[Any]] = defaultdict(list)
     for run, config in await _newest_runs(ctx, ids, limit=1, status="active"):
         active[run.install_id].append(sandbox_run(run, config))
-    pages = []
+    pages: list[wire.Install] = []
     for row in rows:
         head = heads[row.id]
         page = _derived(ctx, head, components[row.id])
@@ -173,7 +179,7 @@ async def app_list(ctx: Ctx, rows: Sequence[Install]) -> list[wire.Install]:
     runs: dict[str, list[Any]] = defaultdict(list)
     for run, _ in await _newest_runs(ctx, ids, limit=LISTED_RUNS):
         runs[run.install_id].append(sandbox_run(run))
-    pages = []
+    pages: list[wire.Install] = []
     for row in rows:
         page = _derived(ctx, heads[row.id], components[row.id])
         page.app_sandbox_config = sandbox_config(heads[row.id].sandbox_config)
@@ -241,16 +247,16 @@ async def _heads(ctx: Ctx, ids: Sequence[str]) -> list[_Head]:
         .order_by(Install.id, Runner.created_at)
         .distinct(Install.id)
     )
-    return [_Head(*row) for row in (await ctx.db.execute(statement)).all()]
+    return [_Head(*tuple(row)) for row in (await ctx.db.execute(statement)).all()]
 
 
-def _derived(ctx: Ctx, head: _Head, components: Sequence[tuple[InstallComponent, Component]]) -> wire.Install:
+def _derived(ctx: Ctx, head: _Head, components: Sequence[tuple[InstallComponent, Component]]) -> InstallPage:
     """The install with what is computed when it is read."""
     statuses: dict[str, str | None] = {row.component_id: row.status for row, _ in components}
     summed, sentence = rules.composite_component_status(row.status for row, _ in components)
     runner_type = head.runner_config.app_runner_type
     return flat(
-        wire.Install,
+        InstallPage,
         head.install,
         metadata=dict(head.install.install_metadata),
         aws_account=flat(wire.AWSAccount, head.aws) if head.aws else None,

@@ -159,12 +159,6 @@ async def ensure_component(ctx: Ctx, install: Install, component: Component) -> 
     return row
 
 
-async def component_added(ctx: Ctx, component: Component) -> None:
-    """Give every install of the app its row of a new component."""
-    for install in await every(ctx.db, queries.installs_of_app(component.app_id)):
-        await ensure_component(ctx, install, component)
-
-
 async def get(ctx: Ctx, ref: str) -> Install:
     """Return an install by id or name. Raises `NotFound`; `Invalid` when several apps have an install of that name."""
     found: list[Install] = await every(ctx.db, queries.by_ref(ctx.actor, ref))
