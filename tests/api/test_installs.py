@@ -214,6 +214,7 @@ async def test_a_server_that_is_not_local_refuses_the_platform_local(runtime, or
     from dataclasses import replace
 
     import httpx
+
     from exclave.api.app import listener
     from exclave.api.public import installs as routes
 
@@ -227,5 +228,3 @@ async def test_a_server_that_is_not_local_refuses_the_platform_local(runtime, or
 
 async def test_a_viewer_of_another_orgs_app_cannot_install_it(stranger, app):
     assert (await create(stranger, app)).status_code == 404
-
-

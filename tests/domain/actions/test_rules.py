@@ -25,7 +25,9 @@ def test_a_trigger_of_a_component_matches_that_component_only():
 
 
 def test_a_step_is_rendered_with_the_state():
-    step = StepTexts("say", "./run {{ .nuon.install.id }}", "echo {{ .nuon.inputs.inputs.region }}", {"R": "{{ .nuon.inputs.inputs.region }}"})
+    step = StepTexts(
+        "say", "./run {{ .nuon.install.id }}", "echo {{ .nuon.inputs.inputs.region }}", {"R": "{{ .nuon.inputs.inputs.region }}"}
+    )
     rendered = rules.render_step("check", step, STATE)
     assert rendered == StepTexts("say", "./run inl1", "echo eu", {"R": "eu"})
 

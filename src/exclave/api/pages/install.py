@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import msgspec
 from sqlalchemy import Select, and_, func, select
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from exclave.domain.apps.models import App, AppRunnerConfig, AppSandboxConfig
 from exclave.domain.builds.models import ComponentBuild
@@ -245,7 +246,7 @@ async def _heads(ctx: Ctx, ids: Sequence[str]) -> list[_Head]:
         .outerjoin(Runner, and_(Runner.runner_group_id == RunnerGroup.id, Runner.deleted_at == 0))
         .where(Install.id.in_(ids), Install.org_id == ctx.org_id, Install.deleted_at == 0)
         .order_by(Install.id, Runner.created_at)
-        .distinct(Install.id)
+        .ext(distinct_on(Install.id))
     )
     return [_Head(*tuple(row)) for row in (await ctx.db.execute(statement)).all()]
 
@@ -314,7 +315,7 @@ async def _newest_runs(ctx: Ctx, ids: Sequence[str], *, limit: int, status: str 
 def _newest_deploys(ids: Sequence[str]) -> Select[InstallDeploy]:
     return (
         select(InstallDeploy)
-        .distinct(InstallDeploy.install_component_id)
+        .ext(distinct_on(InstallDeploy.install_component_id))
         .where(InstallDeploy.install_id.in_(ids), InstallDeploy.deleted_at == 0)
         .order_by(InstallDeploy.install_component_id, InstallDeploy.created_at.desc())
     )

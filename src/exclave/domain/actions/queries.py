@@ -3,6 +3,7 @@
 from typing import Any
 
 from sqlalchemy import Select, and_, or_, select
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from exclave.domain.actions.models import (
     ActionWorkflow,
@@ -146,7 +147,7 @@ def newest_runs(install_action_ids: list[str]) -> Select[InstallActionWorkflowRu
     """The newest run of each action of an install."""
     return (
         select(InstallActionWorkflowRun)
-        .distinct(InstallActionWorkflowRun.install_action_workflow_id)
+        .ext(distinct_on(InstallActionWorkflowRun.install_action_workflow_id))
         .where(InstallActionWorkflowRun.install_action_workflow_id.in_(install_action_ids), InstallActionWorkflowRun.deleted_at == 0)
         .order_by(InstallActionWorkflowRun.install_action_workflow_id, InstallActionWorkflowRun.created_at.desc())
     )
