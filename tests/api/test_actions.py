@@ -11,7 +11,6 @@ from exclave.domain.actions.models import InstallActionWorkflowRunStep
 from exclave.domain.actions.steps import RunAction
 from exclave.domain.installs import service as installs
 from exclave.domain.installs.service import Account
-from exclave.domain.orgs.models import Role
 from exclave.domain.runners import service as runners
 from exclave.engine.models import WorkflowStep
 from exclave.engine.status import composite
@@ -29,7 +28,7 @@ async def world(runtime, org) -> World:
     found = World()
     async with runtime.request(org.actor) as ctx:
         app = await made.app(ctx)
-        ctx.db.add(Role(org_id=ctx.org_id, role_type="runner"))
+        await made.runner_role(ctx)
         found.action, found.config = await made.action(ctx, app, "check", triggers=[("manual", 0), ("post-provision", 1)])
         await made.action(ctx, app, "idle", triggers=[("cron", 0)])
         created = await installs.create(ctx, app, name="acme", inputs={"region": "eu"}, account=Account())

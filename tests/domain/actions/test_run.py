@@ -14,7 +14,6 @@ from exclave.domain.installs.service import Account
 from exclave.domain.jobs import claims, executions
 from exclave.domain.jobs import service as jobs
 from exclave.domain.logs.models import LogStream
-from exclave.domain.orgs.models import Role
 from exclave.domain.runners import service as runners
 from exclave.domain.states import service as states
 from exclave.engine.definition import Done, Fail, StepSpec, Wait
@@ -43,8 +42,7 @@ async def scene(ctx, *, steps=STEPS, triggers=(("post-provision", 0),), **more) 
     action, config = await made.action(ctx, app, "check", steps=steps, triggers=triggers, **more)
     inputs = {"region": "eu", "password": "canary-input"}
     created = await installs.create(ctx, app, name="acme", inputs=inputs, account=Account())
-    ctx.db.add(Role(org_id=ctx.org_id, role_type="runner"))
-    await ctx.db.flush()
+    await made.runner_role(ctx)
     await runners.provision(ctx, await runners.of_install(ctx, created.install.id))
     return Scene(created.install, created.workflow, action, config)
 

@@ -12,6 +12,7 @@ from exclave.domain.actions.models import (
 )
 from exclave.domain.apps.models import App, AppConfig, AppInput, AppInputConfig, AppRunnerConfig, AppSandboxConfig
 from exclave.domain.components.models import Component
+from exclave.domain.orgs.models import Policy, Role
 from exclave.domain.vcs.models import PublicGitVCSConfig
 from exclave.kit.context import Ctx
 
@@ -74,3 +75,12 @@ async def action(
     ctx.db.add_all([ActionWorkflowStepConfig(**below, idx=n, **each) for n, each in enumerate(steps)])
     await ctx.db.flush()
     return row, config
+
+
+async def runner_role(ctx: Ctx) -> None:
+    """The role that an org made by `orgs.create` has for its runners."""
+    role = Role(org_id=ctx.org_id, role_type="runner")
+    ctx.db.add(role)
+    await ctx.db.flush()
+    ctx.db.add(Policy(org_id=ctx.org_id, role_id=role.id, name="runner", permissions={ctx.org_id: "all"}))
+    await ctx.db.flush()
