@@ -7,6 +7,9 @@ from exclave.domain.components.events import ComponentAdded, ComponentMayDelete
 from exclave.domain.components.models import Component
 from exclave.domain.installs import queries, rules, service
 from exclave.domain.installs.models import Install, InstallComponent
+from exclave.domain.runners.events import RunnerHealthy
+from exclave.domain.runners.models import Runner, RunnerGroup
+from exclave.domain.states import service as states
 from exclave.kit import errors
 from exclave.kit.context import Ctx
 from exclave.kit.db import every, one
@@ -27,6 +30,21 @@ async def on_runner_config_created(ctx: Ctx, event: RunnerConfigCreated) -> None
         .values(app_runner_config_id=event.runner_config_id)
         .execution_options(synchronize_session=False)
     )
+
+
+async def on_runner_healthy(ctx: Ctx, event: RunnerHealthy) -> None:
+    """The state document says that the install's runner is there. The runner of an org belongs to no document."""
+    statement = (
+        select(Runner, RunnerGroup.id, Install.id)
+        .join(RunnerGroup, RunnerGroup.id == Runner.runner_group_id)
+        .join(Install, Install.id == RunnerGroup.owner_id)
+        .where(Runner.id == event.runner_id, RunnerGroup.owner_type == "installs", Install.deleted_at == 0)
+    )
+    found = (await ctx.db.execute(statement)).first()
+    if found is not None:
+        runner, group_id, install_id = found
+        value = {"id": runner.id, "runner_group_id": group_id, "status": "active"}
+        await states.put(ctx, install_id, "runner", value, org_id=event.org_id)
 
 
 async def on_app_may_delete(ctx: Ctx, event: AppMayDelete) -> None:
