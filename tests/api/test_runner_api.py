@@ -5,10 +5,10 @@ import gzip
 import json
 
 import pytest
-from tests.domain.logs.otlp import export
-from tests.domain.runners.fleet import Fleet, fleet
 
 from exclave.kit.context import Runtime
+from tests.domain.logs.otlp import export
+from tests.domain.runners.fleet import Fleet, fleet
 
 
 @pytest.fixture

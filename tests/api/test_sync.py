@@ -4,10 +4,10 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.api import syncing
-from tests.api.syncing import said
 
 from exclave.kit.context import Runtime
+from tests.api import syncing
+from tests.api.syncing import said
 
 
 @pytest.fixture(autouse=True)

@@ -5,9 +5,9 @@ import hashlib
 import json
 
 import pytest
-from tests.domain.runners.fleet import Fleet, fleet
 
 from exclave.kit.context import Runtime
+from tests.domain.runners.fleet import Fleet, fleet
 
 STATE = {"version": 4, "terraform_version": "1.11.4", "serial": 1, "lineage": "x", "outputs": {}, "resources": []}
 LOCK = {

@@ -8,6 +8,7 @@ import msgspec
 from litestar import MediaType, Response, get
 from litestar.exceptions import NotFoundException
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
 
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -45,7 +46,7 @@ def handlers(document: dict[str, Any]) -> list[HTTPRouteHandler]:
         return Response(_START, media_type="text/javascript")
 
     @get("/docs/assets/{name:str}", include_in_schema=False)
-    async def asset(name: str) -> Response[bytes]:
+    async def asset(name: FromPath[str]) -> Response[bytes]:
         if name not in _ASSETS:
             raise NotFoundException()
         return Response(_asset(name), media_type=_ASSETS[name], headers={"Cache-Control": "max-age=86400"})
