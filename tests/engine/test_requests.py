@@ -7,7 +7,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import DBAPIError
 
 from exclave.engine import service
-from exclave.engine.definition import Done, Fail, Group, Observe, Replan, Wait
+from exclave.engine.definition import Ask, Done, Fail, Group, Observe, Replan, Wait
 from exclave.engine.models import WorkflowStepApprovalResponse
 from exclave.kit.errors import Invalid, NotFound
 from tests import factories
@@ -274,6 +274,18 @@ async def test_a_plan_that_was_asked_when_another_failed_is_made_again_by_a_retr
     assert (await stage.step(workflow, "plan db")).attempt == 2
     await stage.respond(workflow, "plan db", "approve")
     assert await stage.status(workflow) == "success"
+
+
+async def test_a_plan_that_ends_after_another_step_failed_asks_nobody(stage: Stage) -> None:
+    stage.world.script["bad"] = lambda ctx, step: Fail("no") if "bad" in stage.world.finished else Wait("bad")
+    stage.world.script["plan db"] = lambda ctx, step: Ask("terraform_plan", "x", "y") if "job" in stage.world.finished else Wait("job")
+    workflow = await stage.run([pair("db", after=()), Group((do("bad"),), after=())])
+    await stage.finish("bad")
+    await stage.finish("job")
+    assert await stage.statuses(workflow) == {"plan db": "not-attempted", "apply db": "not-attempted", "bad": "error"}
+    assert await stage.status(workflow) == "error"
+    await stage.retry(workflow, "bad")
+    assert (await stage.statuses(workflow))["plan db"] == "approval-awaiting"
 
 
 async def test_a_cancelled_workflow_ends_what_is_under_way(stage: Stage) -> None:

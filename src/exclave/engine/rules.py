@@ -137,6 +137,10 @@ def decide(workflow: "Workflow", step: "WorkflowStep", steps: Sequence["Workflow
             return Change((Move(step, "waiting", "in-progress", description, waits_for=on, wake_at=wake_at),))
         case Ask():
             looked = Move(step, "asking", "checking-plan")
+            with_it = appliers(step, steps)
+            if with_it and all(other.state == "not-attempted" for other in with_it):
+                # Another step failed while this plan was made: nobody would apply it. A retry makes it anew.
+                return Change((_not_attempted(step, "another step failed while the plan was made", settle="discarded"),))
             if workflow.approval_option == "approve-all":
                 return Change((looked, _approved(step, "approved by the workflow's option approve-all")), ask=outcome, answered=True)
             asked = Move(step, "asking", "approval-awaiting", outcome.description, wake_at=moment + APPROVAL_LIFE)
@@ -265,8 +269,8 @@ def _abort(failed: "WorkflowStep", steps: Iterable["WorkflowStep"], name: str) -
     return [_not_attempted(step, reason) for step in steps if step is not failed and step.state in ("pending", "asking")]
 
 
-def _not_attempted(step: "WorkflowStep", reason: str) -> Move:
-    settle = "discarded" if step.state == "asking" else ""
+def _not_attempted(step: "WorkflowStep", reason: str, settle: str = "") -> Move:
+    settle = "discarded" if step.state == "asking" else settle
     return Move(step, "not-attempted", "not-attempted", reason, {"reason": reason}, settle=settle)
 
 
