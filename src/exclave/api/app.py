@@ -25,7 +25,7 @@ EXPOSED = ["X-Nuon-Install-Workflow-ID", "X-Nuon-Page-Next", "X-Nuon-Page-Offset
 def listener(audience: contract.Listener, routes: Sequence[Routes], runtime: Runtime) -> Litestar:
     """Make the application of one listener: its routes, 501 for what the contract has beyond them, health and docs."""
     served = [operation for module in routes for operation in module.operations]
-    planned = _planned(audience, served)
+    planned = planned(audience, served)
     document = openapi.document(audience, served, planned, VERSION)
     statuses = contract.by_key(audience)
 
@@ -50,7 +50,7 @@ def listener(audience: contract.Listener, routes: Sequence[Routes], runtime: Run
     )
 
 
-def _planned(audience: contract.Listener, served: Sequence[Operation]) -> list[Operation]:
+def planned(audience: contract.Listener, served: Sequence[Operation]) -> list[Operation]:
     have = {(operation.method, contract.nameless(path)) for operation in served for path in operation.paths}
     return [
         Operation(

@@ -25,6 +25,7 @@ from exclave.kit import db, errors, time
 from exclave.kit.context import Ctx
 
 TOKEN_TTL = timedelta(days=90)
+LOCAL_TOPIC = "local-runners"  # who runs runners as processes of this machine looks again
 
 
 async def create_group(
@@ -111,6 +112,7 @@ async def provision(ctx: Ctx, runner: Runner) -> None:
         runner.status = "awaiting-install-stack-run" if waits else "provisioning"
         runner.status_description = "waiting for the install stack to be run" if waits else "waiting for the runner's first heartbeat"
     ctx.db.add(operation)
+    ctx.poke(LOCAL_TOPIC)
     await audit.record(ctx, "provision", runner)
 
 
@@ -138,6 +140,7 @@ async def deprovision(ctx: Ctx, runner: Runner) -> None:
             status="finished",
         )
     )
+    ctx.poke(LOCAL_TOPIC)
     await audit.record(ctx, "deprovision", runner)
 
 
