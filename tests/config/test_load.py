@@ -68,9 +68,7 @@ def test_components_in_nested_directories_are_found_in_the_order_of_their_names(
 
 
 def test_a_file_that_a_value_names_is_loaded_from_the_first_base_that_has_it(app):
-    action = (
-        'name = "hello"\ntimeout = "1m"\n[[triggers]]\ntype = "manual"\n[[steps]]\nname = "a"\ninline_contents = "./hello.sh"\n'
-    )
+    action = 'name = "hello"\ntimeout = "1m"\n[[triggers]]\ntype = "manual"\n[[steps]]\nname = "a"\ninline_contents = "./hello.sh"\n'
     loaded = app(**{"actions/deep/hello.toml": action, "actions/deep/hello.sh": "echo hello\n"})
     assert loaded.app.actions[0].steps[0].inline_contents == "echo hello\n"
     assert loaded.app.actions[0].timeout_ns == 60_000_000_000

@@ -28,6 +28,7 @@ EXCLUSIVE = (
     ("inputs.toml", ("inputs", "input_groups")),
     ("permissions.toml", ("permissions",)),
 )
+_MEANT_WHEN_EMPTY = ("inputs", "secrets", "permissions", "policies", "break_glass")
 # Files that belong to an app without being read: the linter's settings, and the format of an older tool.
 _OTHERS = ("lint.toml",)
 
@@ -128,7 +129,7 @@ class _Build:
         app.branches = self._listed("branches", "", model.BranchRule)
         app.installer = self._one("installer", model.Installer, merge=True)
         app.installs_repo = self._one("installs_repo", model.InstallsRepo, file="installs.toml")
-        app.sections = sorted({name.removesuffix(".toml") for name in self.files} | self.directories)
+        app.sections = [name for name in _MEANT_WHEN_EMPTY if f"{name}.toml" in self.files or self._files_of(name)]
         return app
 
     # Which files there are
@@ -212,9 +213,7 @@ class _Build:
             slim = msgspec.structs.replace(section, keys=tuple(key for key in section.keys), one_of=())
             self.reader.read(slim, rest, at, (section.name, "*"))
 
-    def _item(
-        self, section: rules.Section, data: dict[str, Any], at: Origin, name: str, index: int, kind: type[_Struct]
-    ) -> _Struct:
+    def _item(self, section: rules.Section, data: dict[str, Any], at: Origin, name: str, index: int, kind: type[_Struct]) -> _Struct:
         path: Path = (name, index)
         found = self.reader.read(section, data, at, path)
         if "source" in found:
@@ -278,9 +277,7 @@ class _Build:
                 )
             self._other_keys(section, at, "provision_role", "deprovision_role", "maintenance_role", "roles")
         for at in self._files_of("permissions"):
-            role = self._item(
-                rules.DIRECTORIES["permissions"], at.document.data, at, "permissions", len(app.permissions), model.Role
-            )
+            role = self._item(rules.DIRECTORIES["permissions"], at.document.data, at, "permissions", len(app.permissions), model.Role)
             app.permissions.append(role)
 
     def _components(self, app: model.App) -> None:
@@ -337,9 +334,7 @@ class _Build:
         elif not os.path.isdir(self.folder.root / plain):
             self.ledger.say("EX-C033", f"the directory {written} does not exist", "create it, or correct the path", at=at)
         elif not self.folder.contains(plain):
-            self.ledger.say(
-                "EX-C006", f"{written} is a link that leads out of the app directory", "copy the directory into the app", at=at
-            )
+            self.ledger.say("EX-C006", f"{written} is a link that leads out of the app directory", "copy the directory into the app", at=at)
         else:
             source["directory"] = plain or "."
             return

@@ -117,49 +117,45 @@ class Ledger:
             self._once.add((code, about))
             self.say(code, message, at=at, on="key")
 
-    def say_inside(self, code: str, message: str, hint: str, *, at: Path, line: int, column: int, length: int = 1) -> None:
+    def say_inside(
+        self,
+        code: str,
+        message: str,
+        hint: str,
+        *,
+        at: Path,
+        line: int,
+        column: int,
+        length: int = 1,
+        severity: Severity | None = None,
+    ) -> None:
         """Report something inside a text, `line` and `column` counting from its own start."""
         origin = self.origin(at)
+        if origin is None:
+            return
         loading = self.loaded.get(at)
-        severity = codes.CODES[code].severity
-        key = dotted(origin.path) if origin else ""
         if loading is not None:
+            file = loading.file
             lines = loading.text.split("\n")
             text = lines[line - 1].rstrip("\r") if 0 < line <= len(lines) else ""
-            self.reports.append(
-                Report(
-                    code=code,
-                    severity=severity,
-                    file=loading.file,
-                    line=line,
-                    column=column,
-                    length=length,
-                    key=key,
-                    message=message,
-                    hint=hint,
-                    line_text=text,
-                )
-            )
-        elif origin is not None:
-            document = origin.document
-            mark = origin.mark()
-            offset = _inside(document.text, mark, line, column)
-            line, column = document.position(offset)
+        else:
+            file, document = origin.file, origin.document
+            line, column = document.position(_inside(document.text, origin.mark(), line, column))
             text = document.line(line)
-            self.reports.append(
-                Report(
-                    code=code,
-                    severity=severity,
-                    file=origin.file,
-                    line=line,
-                    column=column,
-                    length=max(1, min(length, len(text) - column + 1)),
-                    key=key,
-                    message=message,
-                    hint=hint,
-                    line_text=text,
-                )
+        self.reports.append(
+            Report(
+                code=code,
+                severity=severity or codes.CODES[code].severity,
+                file=file,
+                line=line,
+                column=column,
+                length=max(1, min(length, len(text) - column + 1)),
+                key=dotted(origin.path),
+                message=message,
+                hint=hint,
+                line_text=text,
             )
+        )
 
 
 def dotted(path: Path) -> str:

@@ -69,9 +69,7 @@ class Reader:
                 continue
             name = key.name
             if name in spelt:
-                ledger.say(
-                    "EX-C022", f'"{written}" and "{spelt[name]}" are the same key', "remove one of them", at=place, on="key"
-                )
+                ledger.say("EX-C022", f'"{written}" and "{spelt[name]}" are the same key', "remove one of them", at=place, on="key")
                 continue
             spelt[name] = written
             if others and written in others:
@@ -114,11 +112,7 @@ class Reader:
             case "bool":
                 if isinstance(value, bool):
                     return value
-                hint = (
-                    f"write {value.lower()} without quotes"
-                    if isinstance(value, str) and value.lower() in ("true", "false")
-                    else ""
-                )
+                hint = f"write {value.lower()} without quotes" if isinstance(value, str) and value.lower() in ("true", "false") else ""
                 return self._wrong(key, value, at, hint)
             case "int":
                 if isinstance(value, int) and not isinstance(value, bool):
@@ -263,9 +257,7 @@ class Reader:
         choice = f"{', '.join(group[:-1])} or {group[-1]}"
         if present:
             second = at.below(spelt[present[1]])
-            self.ledger.say(
-                "EX-C018", f"{' and '.join(present)} exclude one another", f"keep one of {choice}", at=second, on="key"
-            )
+            self.ledger.say("EX-C018", f"{' and '.join(present)} exclude one another", f"keep one of {choice}", at=second, on="key")
         else:
             self.ledger.say("EX-C018", f"none of {choice} is given", "add one of them", at=at, on="key")
 
@@ -283,10 +275,8 @@ class Reader:
     def _unknown(self, section: Section, written: str, at: Origin) -> None:
         names = [key.name for key in section.keys]
         close = closest(written.lower(), names)
-        if close:
-            hint = f'did you mean "{close}"?'
-        else:
-            hint = _elsewhere(written.lower()) or f"{section.name} has {', '.join(n for n in names)}"
+        hint = f'did you mean "{close}"?' if close else _elsewhere(written.lower())
+        hint = hint or f"{section.name} has {', '.join(names)}"
         self.ledger.say("EX-C012", f'unknown key "{written}"', hint, at=at, on="key")
 
 

@@ -47,9 +47,7 @@ _FLOAT = re.compile(
     r"[+-]?(?:0|[1-9](?:_?[0-9])*)(?:\.[0-9](?:_?[0-9])*(?:[eE][+-]?[0-9](?:_?[0-9])*)?|[eE][+-]?[0-9](?:_?[0-9])*)|[+-]?(?:inf|nan)"
 )
 _TIME = r"([01][0-9]|2[0-3]):([0-5][0-9]):([0-5][0-9])(?:\.([0-9]{1,6})[0-9]*)?"
-_DATETIME = re.compile(
-    rf"([0-9]{{4}})-([0-9]{{2}})-([0-9]{{2}})(?:[Tt ]{_TIME}(?:([Zz])|([+-])([01][0-9]|2[0-3]):([0-5][0-9]))?)?"
-)
+_DATETIME = re.compile(rf"([0-9]{{4}})-([0-9]{{2}})-([0-9]{{2}})(?:[Tt ]{_TIME}(?:([Zz])|([+-])([01][0-9]|2[0-3]):([0-5][0-9]))?)?")
 _LOCAL_TIME = re.compile(_TIME)
 _ESCAPES = {"b": "\b", "t": "\t", "n": "\n", "f": "\f", "r": "\r", '"': '"', "\\": "\\"}
 
@@ -177,9 +175,7 @@ class _Reader:
             self.table, self.path = node[last], here
         self._end_of_line("after a table name")
 
-    def _enter(
-        self, node: dict[str, Any], path: Path, key: str, start: int, mark: Mark, kind: str
-    ) -> tuple[dict[str, Any], Path]:
+    def _enter(self, node: dict[str, Any], path: Path, key: str, start: int, mark: Mark, kind: str) -> tuple[dict[str, Any], Path]:
         here: Path = (*path, key)
         if key not in node:
             node[key] = {}
@@ -287,9 +283,7 @@ class _Reader:
             elif not self.text.startswith("]", self.at):
                 if self.at >= len(self.text):
                     raise TomlError("this list is not closed", opened, "add `]`")
-                raise TomlError(
-                    f"expected `,` or `]` in a list, found {_show(self.text, self.at)}", self.at, "separate the items with `,`"
-                )
+                raise TomlError(f"expected `,` or `]` in a list, found {_show(self.text, self.at)}", self.at, "separate the items with `,`")
 
     def _inline(self, path: Path, depth: int) -> dict[str, Any]:
         self.kinds[path] = "inline"

@@ -139,9 +139,7 @@ class Evaluation:
             raise self.error(f"there is no template named {node.name!r}", node.start)
         inner = self.pipeline(dot, node.pipeline) if node.pipeline is not None else ABSENT
         if self.depth >= TEMPLATE_DEPTH:
-            raise TemplateTooExpensive(
-                f"templates call one another more than {TEMPLATE_DEPTH} levels deep", *self.tree.place(node.start)
-            )
+            raise TemplateTooExpensive(f"templates call one another more than {TEMPLATE_DEPTH} levels deep", *self.tree.place(node.start))
         outer, self.variables = self.variables, [("$", inner)]
         self.depth += 1
         self.walk(inner, body)

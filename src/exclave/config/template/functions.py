@@ -137,12 +137,8 @@ def _wrapped(name: str, call: Callable[..., object]) -> Function:
     types: list[str] = []
     required, rest = 0, None
     for parameter in inspect.signature(call).parameters.values():
-        annotation = (
-            parameter.annotation if isinstance(parameter.annotation, str) else getattr(parameter.annotation, "__name__", "")
-        )
-        wanted = {"str": "string", "int": "int", "float": "float64", "bool": "bool", "dict[str, object]": "map"}.get(
-            annotation, "any"
-        )
+        annotation = parameter.annotation if isinstance(parameter.annotation, str) else getattr(parameter.annotation, "__name__", "")
+        wanted = {"str": "string", "int": "int", "float": "float64", "bool": "bool", "dict[str, object]": "map"}.get(annotation, "any")
         if parameter.kind is parameter.VAR_POSITIONAL:
             rest = wanted
         elif parameter.kind is not parameter.KEYWORD_ONLY:

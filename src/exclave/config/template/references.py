@@ -13,9 +13,7 @@ from gotpl.parse import nodes
 from .tree import Tree
 
 # The author thought of an empty value: these give something else for it, or only ask whether it is there.
-_GUARDS = frozenset(
-    {"default", "coalesce", "empty", "ternary", "and", "or", "not", "all", "any", "hasKey", "dig", "get", "pluck"}
-)
+_GUARDS = frozenset({"default", "coalesce", "empty", "ternary", "and", "or", "not", "all", "any", "hasKey", "dig", "get", "pluck"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,9 +209,7 @@ class _Walk:
             case _:
                 return None
 
-    def chain(
-        self, base: _Value, fields: tuple[str, ...], term: nodes.FieldNode | nodes.VariableNode | nodes.ParenthesizedNode
-    ) -> _Value:
+    def chain(self, base: _Value, fields: tuple[str, ...], term: nodes.FieldNode | nodes.VariableNode | nodes.ParenthesizedNode) -> _Value:
         if not isinstance(base, _Known):
             return None
         if not fields:

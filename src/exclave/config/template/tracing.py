@@ -82,9 +82,7 @@ class _Missing(Exception):
         self.path = path
 
 
-def _masked_at(
-    value: Any, path: tuple[str, ...], depth: int, here: tuple[str, ...], hidden: set[tuple[str, ...]]
-) -> tuple[Any, bool]:
+def _masked_at(value: Any, path: tuple[str, ...], depth: int, here: tuple[str, ...], hidden: set[tuple[str, ...]]) -> tuple[Any, bool]:
     """Return what stands at the rest of the path; for a `*`, one value for each item that has it."""
     if depth == len(path):
         return _masked(value, here, hidden)

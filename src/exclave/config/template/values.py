@@ -52,10 +52,7 @@ def from_json_data(value: Any, path: tuple[str, ...] = ()) -> Any:
 
 def shown(path: tuple[str, ...]) -> str:
     """Return a path as a vendor would write it: `.nuon.install.id`, odd keys quoted."""
-    return (
-        "".join(f".{key}" if key.isidentifier() or key == "*" else f".{json.dumps(key, ensure_ascii=False)}" for key in path)
-        or "."
-    )
+    return "".join(f".{key}" if key.isidentifier() or key == "*" else f".{json.dumps(key, ensure_ascii=False)}" for key in path) or "."
 
 
 def is_true(value: object) -> bool:
