@@ -104,6 +104,7 @@ class _Build:
         self.ledger = folder.ledger
         self.files: set[str] = set()
         self.directories: set[str] = set()
+        self.broken: set[str] = set()
 
     def app(self) -> model.App:
         self._look_around()
@@ -142,7 +143,7 @@ class _Build:
                     self.directories.add(name)
                 elif not name.startswith((".", "_")):
                     close = closest(name.lower(), list(rules.DIRECTORIES), 0.8)
-                    if close and close not in self.directories and not os.path.isdir(self.folder.root / close):
+                    if close:
                         self.ledger.say("EX-C007", f"the directory {name} is not read", f'did you mean "{close}"?', file=name)
             elif name in rules.FILES:
                 self.files.add(name)
@@ -165,7 +166,11 @@ class _Build:
     # Sections
 
     def _origin(self, file: str) -> Origin | None:
+        before = len(self.ledger.reports)
         document = self.folder.document(file)
+        if document is None and (len(self.ledger.reports) > before or file in self.broken):
+            self.broken.add(file)
+            self.ledger.incomplete.add(file.split("/")[0].removesuffix(".toml"))
         return Origin(file, document) if document is not None else None
 
     def _one(self, name: str, kind: type[_Struct], *, merge: bool = False, file: str = "") -> _Struct | None:
@@ -291,6 +296,7 @@ class _Build:
                 # Without a kind the other keys cannot be judged; those that every component has can.
                 known = {key: value for key, value in data.items() if rules.ROOT.key(key.lower())}
                 self.reader.read(rules.ROOT, known, at, ("components", "?", at.file), others)
+                self.ledger.incomplete.add("components")
                 continue
             found = self.reader.read(section, data, at, path, others)
             if isinstance(found.get("source"), str):

@@ -49,6 +49,8 @@ class Ledger:
         self.reports: list[Report] = []
         self.origins: dict[Path, Origin] = {}
         self.loaded: dict[Path, Loading] = {}
+        # Sections of which a file could not be read: a name that is not found may well be there.
+        self.incomplete: set[str] = set()
         self._once: set[tuple[str, str]] = set()
 
     def origin(self, path: Path) -> Origin | None:
@@ -92,7 +94,9 @@ class Ledger:
         # A key's length ends where its value begins; a value's at the end of its line.
         line, column = at.document.position(offset)
         text = at.document.line(line)
-        if on == "key":
+        if on == "key" and mark.key == mark.value:
+            length = max(1, min(mark.end - mark.key, len(text) - column + 1))
+        elif on == "key":
             length = len(text[column - 1 : column - 1 + mark.value - mark.key].split("=")[0].rstrip()) or 1
         else:
             length = max(1, min(mark.end - mark.value, len(text) - column + 1))

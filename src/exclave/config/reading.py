@@ -248,7 +248,8 @@ class Reader:
 
     def _missing(self, key: Key, at: Origin) -> None:
         example = _example(key)
-        self.ledger.say("EX-C014", f'"{key.name}" is missing', example or key.doc, at=at, on="key")
+        hint = example or (f'add {key.name} = "..."' if key.type == "string" else key.doc)
+        self.ledger.say("EX-C014", f'"{key.name}" is missing', hint, at=at, on="key")
 
     def _one_of(self, group: tuple[str, ...], spelt: dict[str, str], at: Origin) -> None:
         present = [name for name in group if name in spelt]
@@ -264,7 +265,11 @@ class Reader:
     def _not_allowed(self, key: Key, value: str, at: Origin) -> None:
         choices = [choice for choice in key.allowed if choice]
         close = closest(value, [*choices, *key.aliases])
-        hint = f'did you mean "{key.aliases.get(close, close)}"?' if close else f"write one of {', '.join(choices)}"
+        hint = (
+            f'did you mean "{key.aliases.get(close, close)}"?'
+            if close
+            else f"write {'one of ' if len(choices) > 1 else ''}{', '.join(choices)}"
+        )
         if key.name == "type" and key.check == "" and "manual" in choices:
             self.ledger.say("EX-C046", f'no event has the name "{value}"', hint, at=at)
         elif key.name == "type" and "helm_chart" in choices and "job" in choices:
@@ -274,8 +279,8 @@ class Reader:
 
     def _unknown(self, section: Section, written: str, at: Origin) -> None:
         names = [key.name for key in section.keys]
-        close = closest(written.lower(), names)
-        hint = f'did you mean "{close}"?' if close else _elsewhere(written.lower())
+        close = closest(written.lower(), names) or next((name for name in names if written.lower().startswith(name)), "")
+        hint = _elsewhere(written.lower()) or (f'did you mean "{close}"?' if close else "")
         hint = hint or f"{section.name} has {', '.join(names)}"
         self.ledger.say("EX-C012", f'unknown key "{written}"', hint, at=at, on="key")
 

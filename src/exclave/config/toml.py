@@ -41,6 +41,7 @@ _LITERAL = re.compile(rf"[^'\n\r{_CONTROL}]*")
 _MULTI_LITERAL = re.compile(rf"(?:[^'\r{_CONTROL}]|\r\n)*")
 _TRIM = re.compile(r"\\[ \t]*\r?\n(?:[ \t]|\r?\n)*")
 _WORD = re.compile(r"[A-Za-z0-9_+\-.:]+(?: (?=[0-9]{2}:)[0-9:.Zz+\-]+)?")
+_HEADER = re.compile(r"\[\[?[A-Za-z_][A-Za-z0-9_.-]*\]\]?[ \t]*(?:#.*)?$", re.MULTILINE)
 _INT = re.compile(r"[+-]?(?:0|[1-9](?:_?[0-9])*)")
 _BASED = re.compile(r"0x[0-9A-Fa-f](?:_?[0-9A-Fa-f])*|0o[0-7](?:_?[0-7])*|0b[01](?:_?[01])*")
 _FLOAT = re.compile(
@@ -273,6 +274,8 @@ class _Reader:
             if self.at >= len(self.text):
                 raise TomlError("this list is not closed", opened, "add `]`")
             start = self.at
+            if _HEADER.match(self.text, start) and self.text[start - 1] == "\n":
+                raise TomlError("this list is not closed", opened, "add `]`")
             here = (*path, len(items))
             self._count(start)
             items.append(self._value(here, depth + 1))

@@ -39,7 +39,7 @@ def _types(app: model.App, ledger: Ledger) -> None:
             ledger.say("EX-C051", message, f"the first is in {place.file}:{max(1, place.line)}", at=at)
         else:
             first[role.type] = i
-    if app.permissions:
+    if app.permissions and not names.incomplete("role", ledger):
         missing = [name for name in ("provision", "deprovision", "maintenance") if name not in first]
         # A role whose type is misspelt was reported already; a second report would point away from the mistake.
         if missing and all(role.type for role in app.permissions):
@@ -130,7 +130,9 @@ def yaml(text: str, path: Path, ledger: Ledger, code: str, *, mapping: bool = Tr
         mark = getattr(error, "problem_mark", None)
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
         said = getattr(error, "problem", None) or str(error).splitlines()[0]
-        ledger.say_inside(code, f"this is not YAML: {said}", "", at=path, line=line, column=column)
+        here = text.split("\n")[line - 1 : line]
+        hint = "YAML is indented with spaces, not with tabs" if here and here[0].lstrip(" ").startswith("\t") else ""
+        ledger.say_inside(code, f"this is not YAML: {said}", hint, at=path, line=line, column=column)
         return
     except (ValueError, RecursionError) as error:
         said = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)

@@ -40,7 +40,8 @@ class _Check:
         try:
             found = variables.read(template.text)
         except variables.Unparsable as error:
-            self.ledger.say_inside("EX-C070", error.message, "", at=template.path, line=error.line, column=error.column)
+            hint = 'a name with a hyphen is reached by index: (index .nuon.components "a-b").outputs' if "'-'" in error.message else ""
+            self.ledger.say_inside("EX-C070", error.message, hint, at=template.path, line=error.line, column=error.column)
             return
         for variable in found:
             self.variable(variable, template)
@@ -71,6 +72,7 @@ class _Check:
         shape: Any = state.SHAPE
         for depth, step in enumerate(path):
             if shape == state.ANY or step == "*":
+                self.stack_output(path, variable, template)
                 return True
             if shape == state.LEAF:
                 whole = ".nuon." + ".".join(path[:depth])
@@ -79,6 +81,8 @@ class _Check:
             if isinstance(shape, str):
                 existing, noun, code, shape = self.known[shape]
                 if step not in existing:
+                    if names.incomplete(noun, self.ledger):
+                        return True
                     hint = names.suggestion(step, sorted(existing), noun)
                     self.say(code, f'there is no {noun} "{step}"', hint, variable, template)
                     return False
@@ -89,7 +93,6 @@ class _Check:
                 self.unknown(path, depth, shape, variable, template)
                 return False
             shape = shape[step]
-        self.stack_output(path, variable, template)
         return True
 
     def unknown(self, path: tuple[str, ...], depth: int, shape: Any, variable: Variable, template: Template) -> None:
