@@ -187,8 +187,8 @@ def fmt(
         _json({"changed": changed, "broken": broken})
     else:
         _out("".join(f"{name}\n" for name in changed))
-        for line in broken:
-            typer.echo(line, err=True)
+        for complaint in broken:
+            typer.echo(complaint, err=True)
     if broken or (check and changed):
         raise typer.Exit(INVALID)
 
