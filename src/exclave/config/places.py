@@ -111,7 +111,7 @@ class Ledger:
                 key=key or dotted(at.path),
                 message=message,
                 hint=hint,
-                line_text=text,
+                line_text=_bounded(text, column),
             )
         )
 
@@ -157,9 +157,14 @@ class Ledger:
                 key=dotted(origin.path),
                 message=message,
                 hint=hint,
-                line_text=text,
+                line_text=_bounded(text, column),
             )
         )
+
+
+def _bounded(line: str, column: int) -> str:
+    """Keep a line out of a report when it is longer than anybody reads."""
+    return line if len(line) <= 5000 else line[:5000] if column < 4000 else ""
 
 
 def dotted(path: Path) -> str:
