@@ -5,10 +5,16 @@ from typing import Annotated
 
 import typer
 
-from exclave.cli import output, session
-from exclave.cli.config_commands import apps_app as app
+from exclave.cli import config_commands, output, session
 from exclave.client.public import PublicApi
 from exclave.wire.public.apps import App, CreateAppRequest
+
+app = typer.Typer(no_args_is_help=True, help="Apps: create, list, validate, sync, compare.", rich_markup_mode=None)
+app.command()(config_commands.validate)
+app.command()(config_commands.graph)
+app.command()(config_commands.diff)
+app.command()(config_commands.init)
+app.command()(config_commands.fmt)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 

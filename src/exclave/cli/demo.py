@@ -135,9 +135,12 @@ class _Demo:
 
     def _exclave(self, *arguments: str) -> None:
         self._show(*arguments)
-        code = subprocess.run(
-            [sys.executable, "-P", "-m", "exclave.cli", *arguments], env=self.environ, stdin=subprocess.DEVNULL
-        ).returncode
+        self._checked(arguments, subprocess.run(self._command(*arguments), env=self.environ, stdin=subprocess.DEVNULL).returncode)
+
+    def _command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-P", "-m", "exclave.cli", *arguments]
+
+    def _checked(self, arguments: tuple[str, ...], code: int) -> None:
         if code:
             raise Failed(f"`exclave {shlex.join(arguments)}` ended with exit code {code}")
 

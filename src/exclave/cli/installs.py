@@ -66,9 +66,7 @@ def list_installs(as_json: Json = False) -> None:
         output.as_json(found)
         return
     heads = ("NAME", "ID", "APP", "SANDBOX", "COMPONENTS", "RUNNER")
-    rows = [
-        (i.name, i.id, i.app.name if i.app else i.app_id, i.sandbox_status, i.composite_component_status, i.runner_status) for i in found
-    ]
+    rows = [(i.name, i.id, i.app_id, i.sandbox_status, i.composite_component_status, i.runner_status) for i in found]
     output.table(heads, rows)
 
 
@@ -86,7 +84,7 @@ def get(install: str, as_json: Json = False) -> None:
     facts = {
         "name": found.name,
         "id": found.id,
-        "app": found.app.name if found.app else found.app_id,
+        "app": found.app_id,
         "app config": found.app_config_id,
         "sandbox": found.sandbox_status,
         "components": f"{found.composite_component_status} ({found.composite_component_status_description})",
@@ -110,7 +108,7 @@ def state(install: str, as_json: Json = False) -> None:
 def _start(install: str, verb: str, plan_only: bool, as_json: bool) -> None:
     async def work(api: PublicApi) -> str:
         answer = await api.http.request("POST", f"/v1/installs/{install}/{verb}", body={"plan_only": plan_only})
-        return answer.headers.get("x-nuon-install-workflow-id", "")
+        return str(answer.headers.get("x-nuon-install-workflow-id", ""))
 
     workflow_id = session.call(work)
     output.as_json({"workflow_id": workflow_id}) if as_json else output.data(workflow_id)

@@ -3,8 +3,8 @@
 import importlib
 import sys
 from collections.abc import Sequence
+from typing import Any
 
-import click
 import typer
 from typer.core import TyperGroup
 
@@ -15,7 +15,7 @@ NOUNS = {
     "apps": ("exclave.cli.apps", "Apps: create, list, validate, sync, compare."),
     "installs": ("exclave.cli.installs", "Installs: create, look at, reprovision, deprovision."),
     "workflows": ("exclave.cli.workflows", "Workflows: list, watch, approve, deny, retry, cancel."),
-    "config": ("exclave.cli.config_commands:config_app", "The configuration language: schemas and error codes."),
+    "config": ("exclave.cli.config", "The configuration language: schemas and error codes."),
 }
 # Command -> the function behind it.
 COMMANDS = {
@@ -29,17 +29,17 @@ COMMANDS = {
     "runner": ("exclave.cli.programs:runner", "Run a runner: build, install or all."),
     "migrate": ("exclave.cli.programs:migrate", "Bring the database to the newest schema."),
     "openapi": ("exclave.cli.programs:openapi", "Print the OpenAPI document of a listener."),
-    "lsp": ("exclave.cli.lsp:lsp", "The editor server for app directories, over stdio."),
+    "lsp": ("exclave.cli.config_commands:lsp", "The editor server for app directories, over stdio."),
 }
 
 
 class Lazy(TyperGroup):
     """A group that imports a command when it is asked for."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: Any) -> list[str]:
         return [*NOUNS, *COMMANDS]
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
         place = NOUNS.get(cmd_name) or COMMANDS.get(cmd_name)
         if place is None:
             return None
@@ -53,7 +53,7 @@ class Lazy(TyperGroup):
         command.name = cmd_name
         return command
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, place[1]) for name, place in {**NOUNS, **COMMANDS}.items()])
 

@@ -4,9 +4,11 @@ Local directories are packed and uploaded first: the server never reads this mac
 """
 
 import asyncio
+import gzip
 import hashlib
+import io
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import msgspec
@@ -20,6 +22,7 @@ from exclave.config.loader import Loaded
 from exclave.kit import archive
 
 _BUILD_WAIT = 1200.0
+_NEVER = {".terraform", ".git", "__pycache__", ".DS_Store"}
 
 
 def sync_directory(directory: Path, name: str, *, wait: bool, as_json: bool) -> None:
@@ -198,8 +201,21 @@ class Sync:
         source = getattr(component, "source", None)
         if not isinstance(source, model.LocalSource):
             return plain
-        files = archive.tree_digest(self.directory / source.directory)
+        files = hashlib.sha256(self._packed({source.directory})).hexdigest()
         return hashlib.sha256(f"{plain}:{files}".encode()).hexdigest()
+
+    def _packed(self, directories: set[str]) -> bytes:
+        """Pack directories of the app as a tar.gz: the same files give the same bytes."""
+        wanted = [PurePosixPath(directory) for directory in directories]
+
+        def left_out(path: PurePosixPath) -> bool:
+            if path.name in _NEVER or path.name.startswith("terraform.tfstate"):
+                return True
+            return not any(path == root or root in path.parents or path in root.parents or root == PurePosixPath() for root in wanted)
+
+        buffer = io.BytesIO()
+        archive.pack(self.directory, buffer, leave_out=left_out)
+        return gzip.compress(buffer.getvalue(), mtime=0)
 
     async def _unchanged(self, component_id: str, checksum: str) -> bool:
         try:
@@ -312,7 +328,7 @@ class Sync:
         return bool(self._local_directories())
 
     async def _upload(self) -> str:
-        packed = archive.pack(self.directory, sorted(self._local_directories()))
+        packed = self._packed(self._local_directories())
         answer = await self.http.request(
             "POST", f"/v1/apps/{self.app_id}/sources", content=packed, content_type="application/gzip", idempotent=True, timeout=120
         )

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     import msgspec
 
+    from exclave.config.diffs import Change
     from exclave.config.graphs import Graph
     from exclave.config.loader import Loaded
     from exclave.config.model import App, Component
@@ -70,3 +71,24 @@ def dependencies(thing: Any) -> list[str]:
     from exclave.config import refs
 
     return refs.dependencies(thing)
+
+
+def schema(type: str) -> dict[str, Any]:
+    """Give the JSON schema of a type of `schemas.TYPES`; raises KeyError for another."""
+    from exclave.config import schemas
+
+    return schemas.schema(type)
+
+
+def diff(before: App, after: App) -> list[Change]:
+    """List what changed between two configurations; `Change.words` says it in a sentence."""
+    from exclave.config import diffs
+
+    return diffs.diff(before, after)
+
+
+def export(app: App, directory: Path) -> list[str]:
+    """Write an app as a directory that loads as the same app."""
+    from exclave.config import exporter
+
+    return exporter.export(app, directory)

@@ -53,12 +53,8 @@ CODES: dict[str, Code] = {
         "components/",
     ),
     # TOML
-    "EX-C010": Code(
-        "The file is not TOML", "error", "Reading stops at the first character that cannot be.", "name = api", 'name = "api"'
-    ),
-    "EX-C011": Code(
-        "A key is set twice", "error", "TOML refuses a second value, and so do we.", 'name = "a"\nname = "b"', 'name = "a"'
-    ),
+    "EX-C010": Code("The file is not TOML", "error", "Reading stops at the first character that cannot be.", "name = api", 'name = "api"'),
+    "EX-C011": Code("A key is set twice", "error", "TOML refuses a second value, and so do we.", 'name = "a"\nname = "b"', 'name = "a"'),
     # Keys and values
     "EX-C012": Code(
         "Unknown key",
@@ -76,9 +72,7 @@ CODES: dict[str, Code] = {
     ),
     "EX-C014": Code("A required key is missing", "error", "The section means nothing without it."),
     "EX-C015": Code("A required value is empty", "error", "The key is there, and says nothing."),
-    "EX-C016": Code(
-        "Value not allowed", "error", "The key takes one of a few values.", 'runner_type = "amazon"', 'runner_type = "aws"'
-    ),
+    "EX-C016": Code("Value not allowed", "error", "The key takes one of a few values.", 'runner_type = "amazon"', 'runner_type = "aws"'),
     "EX-C017": Code(
         "Value of the wrong form", "error", "The value must match a pattern.", 'name = "My Component"', 'name = "my_component"'
     ),
@@ -89,12 +83,8 @@ CODES: dict[str, Code] = {
         "[public_repo]\n...\n[connected_repo]\n...",
         "[public_repo]\n...",
     ),
-    "EX-C019": Code(
-        "Former key", "error", "The key had another form once.", '[[env_var]]\nname = "A"\nvalue = "b"', '[env_vars]\nA = "b"'
-    ),
-    "EX-C020": Code(
-        "Not yet used", "note", "The key is known, checked and kept, but nothing acts on it yet. Reported once for each key."
-    ),
+    "EX-C019": Code("Former key", "error", "The key had another form once.", '[[env_var]]\nname = "A"\nvalue = "b"', '[env_vars]\nA = "b"'),
+    "EX-C020": Code("Not yet used", "note", "The key is known, checked and kept, but nothing acts on it yet. Reported once for each key."),
     "EX-C021": Code(
         "Key spelt in another way",
         "warning",
@@ -109,9 +99,7 @@ CODES: dict[str, Code] = {
         'Name = "a"\nname = "b"',
         'name = "a"',
     ),
-    "EX-C023": Code(
-        "Not a duration", "error", "Durations are numbers with units: h, m, s, ms.", 'timeout = "5 minutes"', 'timeout = "5m"'
-    ),
+    "EX-C023": Code("Not a duration", "error", "Durations are numbers with units: h, m, s, ms.", 'timeout = "5 minutes"', 'timeout = "5m"'),
     "EX-C024": Code(
         "Duration out of bounds",
         "error",
@@ -135,9 +123,7 @@ CODES: dict[str, Code] = {
     ),
     "EX-C027": Code("Not JSON", "error", "The value, once loaded, must be JSON; templates may stand inside its texts."),
     "EX-C028": Code("Not YAML", "error", "The value, once loaded, must be YAML."),
-    "EX-C029": Code(
-        "The policy does not parse", "error", "A Kyverno policy is one YAML mapping, an OPA policy is a Rego module."
-    ),
+    "EX-C029": Code("The policy does not parse", "error", "A Kyverno policy is one YAML mapping, an OPA policy is a Rego module."),
     "EX-C030": Code(
         "Not a version",
         "error",
@@ -177,9 +163,7 @@ CODES: dict[str, Code] = {
         "error",
         "With --offline nothing is fetched. Copy the text into the app, or leave the option out.",
     ),
-    "EX-C036": Code(
-        "A value could not be fetched", "error", "The address did not answer in time, with an error, or with too much."
-    ),
+    "EX-C036": Code("A value could not be fetched", "error", "The address did not answer in time, with an error, or with too much."),
     "EX-C037": Code(
         "Several files fit a path",
         "warning",
@@ -202,9 +186,7 @@ CODES: dict[str, Code] = {
     ),
     "EX-C044": Code("A dependency is listed twice", "warning", "The second says nothing."),
     "EX-C045": Code("Unknown group", "error", "An input is shown in a group, and the group must exist."),
-    "EX-C046": Code(
-        "Unknown trigger", "error", "No event has this name.", 'type = "after-deploy"', 'type = "post-deploy-component"'
-    ),
+    "EX-C046": Code("Unknown trigger", "error", "No event has this name.", 'type = "after-deploy"', 'type = "post-deploy-component"'),
     "EX-C047": Code(
         "A trigger lacks or does not take a component",
         "error",
@@ -219,13 +201,9 @@ CODES: dict[str, Code] = {
     "EX-C050": Code("Unknown action", "error", "No action of the app has this name."),
     "EX-C051": Code("A role is given twice", "error", "The types provision, deprovision and maintenance exist once each."),
     "EX-C052": Code("A role is missing", "error", "Permissions need the three roles provision, deprovision and maintenance."),
-    "EX-C053": Code(
-        "A policy entry says nothing", "error", "A role's policy names a managed policy, or has a name and contents."
-    ),
+    "EX-C053": Code("A policy entry says nothing", "error", "A role's policy names a managed policy, or has a name and contents."),
     "EX-C054": Code("A secret contradicts itself", "error", "`required`, `auto_generate` and `default` exclude one another."),
-    "EX-C055": Code(
-        "A synchronised secret lacks its destination", "error", "With `kubernetes_sync` a namespace and a name are needed."
-    ),
+    "EX-C055": Code("A synchronised secret lacks its destination", "error", "With `kubernetes_sync` a namespace and a name are needed."),
     "EX-C056": Code("Unknown role", "warning", "No role of the app has this name; it may be one of the customer's."),
     "EX-C057": Code("An install sets an unknown input", "error", "No input of the app has this name."),
     "EX-C058": Code("An install lacks a required input", "warning", "The install cannot be created from the file alone."),

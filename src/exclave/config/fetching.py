@@ -71,13 +71,9 @@ def _git(address: str) -> bytes:
         try:
             done = subprocess.run(command, env=environment, capture_output=True, timeout=4 * TIMEOUT, check=False)
         except (OSError, subprocess.TimeoutExpired) as error:
-            raise FetchFailed(
-                "git did not answer in time" if isinstance(error, subprocess.TimeoutExpired) else str(error)
-            ) from None
+            raise FetchFailed("git did not answer in time" if isinstance(error, subprocess.TimeoutExpired) else str(error)) from None
         if done.returncode:
-            raise FetchFailed(
-                done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:][0] if done.stderr else "git failed"
-            )
+            raise FetchFailed(done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:][0] if done.stderr else "git failed")
         path = os.path.realpath(f"{folder}/repo/{found['path']}")
         if not path.startswith(os.path.realpath(f"{folder}/repo") + os.sep) or not os.path.isfile(path):
             raise FetchFailed(f"the repository has no file {found['path']}")

@@ -91,3 +91,21 @@ def _needs(error: CycleError) -> list[str]:
     # graphlib lists each node before the one that needs it; people read "a needs b".
     names: list[str] = error.args[1]
     return names[::-1]
+
+
+def show(found: Graph, format: str) -> str:
+    """Draw a graph as `text`, `mermaid` or `dot`. Arrows lead from what is needed to what needs it."""
+    edges = [(needed, name) for name in found.order for needed in found.dependencies[name]]
+    if format == "mermaid":
+        ids = {name: f"c{i}" for i, name in enumerate(found.order)}
+        lines = ["graph TD", *(f'    {ids[name]}["{name}"]' for name in found.order)]
+        return "\n".join([*lines, *(f"    {ids[a]} --> {ids[b]}" for a, b in edges)]) + "\n"
+    if format == "dot":
+        lines = ["digraph components {", *(f'    "{name}";' for name in found.order)]
+        return "\n".join([*lines, *(f'    "{a}" -> "{b}";' for a, b in edges), "}"]) + "\n"
+    lines = []
+    for number, layer in enumerate(found.layers, 1):
+        for name in layer:
+            needs = found.dependencies[name]
+            lines.append(f"{number}  {name}" + (f"  needs {', '.join(needs)}" if needs else ""))
+    return "\n".join(lines) + ("\n" if lines else "")

@@ -28,6 +28,7 @@ EXCLUSIVE = (
     ("inputs.toml", ("inputs", "input_groups")),
     ("permissions.toml", ("permissions",)),
 )
+_MEANT_WHEN_EMPTY = ("inputs", "secrets", "permissions", "policies", "break_glass")
 # Files that belong to an app without being read: the linter's settings, and the format of an older tool.
 _OTHERS = ("lint.toml",)
 
@@ -103,6 +104,7 @@ class _Build:
         self.ledger = folder.ledger
         self.files: set[str] = set()
         self.directories: set[str] = set()
+        self.broken: set[str] = set()
 
     def app(self) -> model.App:
         self._look_around()
@@ -128,7 +130,7 @@ class _Build:
         app.branches = self._listed("branches", "", model.BranchRule)
         app.installer = self._one("installer", model.Installer, merge=True)
         app.installs_repo = self._one("installs_repo", model.InstallsRepo, file="installs.toml")
-        app.sections = sorted({name.removesuffix(".toml") for name in self.files} | self.directories)
+        app.sections = [name for name in _MEANT_WHEN_EMPTY if f"{name}.toml" in self.files or self._files_of(name)]
         return app
 
     # Which files there are
@@ -141,7 +143,7 @@ class _Build:
                     self.directories.add(name)
                 elif not name.startswith((".", "_")):
                     close = closest(name.lower(), list(rules.DIRECTORIES), 0.8)
-                    if close and close not in self.directories and not os.path.isdir(self.folder.root / close):
+                    if close:
                         self.ledger.say("EX-C007", f"the directory {name} is not read", f'did you mean "{close}"?', file=name)
             elif name in rules.FILES:
                 self.files.add(name)
@@ -164,7 +166,11 @@ class _Build:
     # Sections
 
     def _origin(self, file: str) -> Origin | None:
+        before = len(self.ledger.reports)
         document = self.folder.document(file)
+        if document is None and (len(self.ledger.reports) > before or file in self.broken):
+            self.broken.add(file)
+            self.ledger.incomplete.add(file.split("/")[0].removesuffix(".toml"))
         return Origin(file, document) if document is not None else None
 
     def _one(self, name: str, kind: type[_Struct], *, merge: bool = False, file: str = "") -> _Struct | None:
@@ -212,9 +218,7 @@ class _Build:
             slim = msgspec.structs.replace(section, keys=tuple(key for key in section.keys), one_of=())
             self.reader.read(slim, rest, at, (section.name, "*"))
 
-    def _item(
-        self, section: rules.Section, data: dict[str, Any], at: Origin, name: str, index: int, kind: type[_Struct]
-    ) -> _Struct:
+    def _item(self, section: rules.Section, data: dict[str, Any], at: Origin, name: str, index: int, kind: type[_Struct]) -> _Struct:
         path: Path = (name, index)
         found = self.reader.read(section, data, at, path)
         if "source" in found:
@@ -278,9 +282,7 @@ class _Build:
                 )
             self._other_keys(section, at, "provision_role", "deprovision_role", "maintenance_role", "roles")
         for at in self._files_of("permissions"):
-            role = self._item(
-                rules.DIRECTORIES["permissions"], at.document.data, at, "permissions", len(app.permissions), model.Role
-            )
+            role = self._item(rules.DIRECTORIES["permissions"], at.document.data, at, "permissions", len(app.permissions), model.Role)
             app.permissions.append(role)
 
     def _components(self, app: model.App) -> None:
@@ -294,6 +296,7 @@ class _Build:
                 # Without a kind the other keys cannot be judged; those that every component has can.
                 known = {key: value for key, value in data.items() if rules.ROOT.key(key.lower())}
                 self.reader.read(rules.ROOT, known, at, ("components", "?", at.file), others)
+                self.ledger.incomplete.add("components")
                 continue
             found = self.reader.read(section, data, at, path, others)
             if isinstance(found.get("source"), str):
@@ -337,9 +340,7 @@ class _Build:
         elif not os.path.isdir(self.folder.root / plain):
             self.ledger.say("EX-C033", f"the directory {written} does not exist", "create it, or correct the path", at=at)
         elif not self.folder.contains(plain):
-            self.ledger.say(
-                "EX-C006", f"{written} is a link that leads out of the app directory", "copy the directory into the app", at=at
-            )
+            self.ledger.say("EX-C006", f"{written} is a link that leads out of the app directory", "copy the directory into the app", at=at)
         else:
             source["directory"] = plain or "."
             return

@@ -458,7 +458,7 @@ class RoleRule(Node):
 
 
 class App(Node):
-    """A whole app. `sections` names what the directory holds, empty files included: an empty policies.toml says "none"."""
+    """A whole app. `sections` names the lists that the directory holds, empty ones included: an empty policies.toml says "none"."""
 
     name: str
     sections: list[str] = []

@@ -49,6 +49,8 @@ class Ledger:
         self.reports: list[Report] = []
         self.origins: dict[Path, Origin] = {}
         self.loaded: dict[Path, Loading] = {}
+        # Sections of which a file could not be read: a name that is not found may well be there.
+        self.incomplete: set[str] = set()
         self._once: set[tuple[str, str]] = set()
 
     def origin(self, path: Path) -> Origin | None:
@@ -92,7 +94,9 @@ class Ledger:
         # A key's length ends where its value begins; a value's at the end of its line.
         line, column = at.document.position(offset)
         text = at.document.line(line)
-        if on == "key":
+        if on == "key" and mark.key == mark.value:
+            length = max(1, min(mark.end - mark.key, len(text) - column + 1))
+        elif on == "key":
             length = len(text[column - 1 : column - 1 + mark.value - mark.key].split("=")[0].rstrip()) or 1
         else:
             length = max(1, min(mark.end - mark.value, len(text) - column + 1))
@@ -107,7 +111,7 @@ class Ledger:
                 key=key or dotted(at.path),
                 message=message,
                 hint=hint,
-                line_text=text,
+                line_text=_bounded(text, column),
             )
         )
 
@@ -117,49 +121,50 @@ class Ledger:
             self._once.add((code, about))
             self.say(code, message, at=at, on="key")
 
-    def say_inside(self, code: str, message: str, hint: str, *, at: Path, line: int, column: int, length: int = 1) -> None:
+    def say_inside(
+        self,
+        code: str,
+        message: str,
+        hint: str,
+        *,
+        at: Path,
+        line: int,
+        column: int,
+        length: int = 1,
+        severity: Severity | None = None,
+    ) -> None:
         """Report something inside a text, `line` and `column` counting from its own start."""
         origin = self.origin(at)
+        if origin is None:
+            return
         loading = self.loaded.get(at)
-        severity = codes.CODES[code].severity
-        key = dotted(origin.path) if origin else ""
         if loading is not None:
+            file = loading.file
             lines = loading.text.split("\n")
             text = lines[line - 1].rstrip("\r") if 0 < line <= len(lines) else ""
-            self.reports.append(
-                Report(
-                    code=code,
-                    severity=severity,
-                    file=loading.file,
-                    line=line,
-                    column=column,
-                    length=length,
-                    key=key,
-                    message=message,
-                    hint=hint,
-                    line_text=text,
-                )
-            )
-        elif origin is not None:
-            document = origin.document
-            mark = origin.mark()
-            offset = _inside(document.text, mark, line, column)
-            line, column = document.position(offset)
+        else:
+            file, document = origin.file, origin.document
+            line, column = document.position(_inside(document.text, origin.mark(), line, column))
             text = document.line(line)
-            self.reports.append(
-                Report(
-                    code=code,
-                    severity=severity,
-                    file=origin.file,
-                    line=line,
-                    column=column,
-                    length=max(1, min(length, len(text) - column + 1)),
-                    key=key,
-                    message=message,
-                    hint=hint,
-                    line_text=text,
-                )
+        self.reports.append(
+            Report(
+                code=code,
+                severity=severity or codes.CODES[code].severity,
+                file=file,
+                line=line,
+                column=column,
+                length=max(1, min(length, len(text) - column + 1)),
+                key=dotted(origin.path),
+                message=message,
+                hint=hint,
+                line_text=_bounded(text, column),
             )
+        )
+
+
+def _bounded(line: str, column: int) -> str:
+    """Keep a line out of a report when it is longer than anybody reads."""
+    return line if len(line) <= 5000 else line[:5000] if column < 4000 else ""
 
 
 def dotted(path: Path) -> str:

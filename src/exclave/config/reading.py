@@ -69,9 +69,7 @@ class Reader:
                 continue
             name = key.name
             if name in spelt:
-                ledger.say(
-                    "EX-C022", f'"{written}" and "{spelt[name]}" are the same key', "remove one of them", at=place, on="key"
-                )
+                ledger.say("EX-C022", f'"{written}" and "{spelt[name]}" are the same key', "remove one of them", at=place, on="key")
                 continue
             spelt[name] = written
             if others and written in others:
@@ -114,11 +112,7 @@ class Reader:
             case "bool":
                 if isinstance(value, bool):
                     return value
-                hint = (
-                    f"write {value.lower()} without quotes"
-                    if isinstance(value, str) and value.lower() in ("true", "false")
-                    else ""
-                )
+                hint = f"write {value.lower()} without quotes" if isinstance(value, str) and value.lower() in ("true", "false") else ""
                 return self._wrong(key, value, at, hint)
             case "int":
                 if isinstance(value, int) and not isinstance(value, bool):
@@ -254,7 +248,8 @@ class Reader:
 
     def _missing(self, key: Key, at: Origin) -> None:
         example = _example(key)
-        self.ledger.say("EX-C014", f'"{key.name}" is missing', example or key.doc, at=at, on="key")
+        hint = example or (f'add {key.name} = "..."' if key.type == "string" else key.doc)
+        self.ledger.say("EX-C014", f'"{key.name}" is missing', hint, at=at, on="key")
 
     def _one_of(self, group: tuple[str, ...], spelt: dict[str, str], at: Origin) -> None:
         present = [name for name in group if name in spelt]
@@ -263,16 +258,18 @@ class Reader:
         choice = f"{', '.join(group[:-1])} or {group[-1]}"
         if present:
             second = at.below(spelt[present[1]])
-            self.ledger.say(
-                "EX-C018", f"{' and '.join(present)} exclude one another", f"keep one of {choice}", at=second, on="key"
-            )
+            self.ledger.say("EX-C018", f"{' and '.join(present)} exclude one another", f"keep one of {choice}", at=second, on="key")
         else:
             self.ledger.say("EX-C018", f"none of {choice} is given", "add one of them", at=at, on="key")
 
     def _not_allowed(self, key: Key, value: str, at: Origin) -> None:
         choices = [choice for choice in key.allowed if choice]
         close = closest(value, [*choices, *key.aliases])
-        hint = f'did you mean "{key.aliases.get(close, close)}"?' if close else f"write one of {', '.join(choices)}"
+        hint = (
+            f'did you mean "{key.aliases.get(close, close)}"?'
+            if close
+            else f"write {'one of ' if len(choices) > 1 else ''}{', '.join(choices)}"
+        )
         if key.name == "type" and key.check == "" and "manual" in choices:
             self.ledger.say("EX-C046", f'no event has the name "{value}"', hint, at=at)
         elif key.name == "type" and "helm_chart" in choices and "job" in choices:
@@ -282,11 +279,9 @@ class Reader:
 
     def _unknown(self, section: Section, written: str, at: Origin) -> None:
         names = [key.name for key in section.keys]
-        close = closest(written.lower(), names)
-        if close:
-            hint = f'did you mean "{close}"?'
-        else:
-            hint = _elsewhere(written.lower()) or f"{section.name} has {', '.join(n for n in names)}"
+        close = closest(written.lower(), names) or next((name for name in names if written.lower().startswith(name)), "")
+        hint = _elsewhere(written.lower()) or (f'did you mean "{close}"?' if close else "")
+        hint = hint or f"{section.name} has {', '.join(names)}"
         self.ledger.say("EX-C012", f'unknown key "{written}"', hint, at=at, on="key")
 
 

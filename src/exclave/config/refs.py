@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from exclave.config import model
+from exclave.config import model, variables
 
 _WIRE = re.compile(
     r"nuon\.(?:"
@@ -75,7 +75,7 @@ def in_text(text: str) -> Iterator[Reference]:
             reference = Reference(kind, match[kind].strip(), "", matched)
         seen.add((reference.type, reference.name))
         yield reference
-    if _DEEP.search(text):
+    if "{{" in text and _DEEP.search(text):
         for reference in _deep(text):
             if (reference.type, reference.name) not in seen:
                 seen.add((reference.type, reference.name))
@@ -93,17 +93,13 @@ def dependencies(thing: model.Component | model.Action) -> list[str]:
 
 def _deep(text: str) -> Iterator[Reference]:
     try:
-        from exclave.config import template  # type: ignore[attr-defined,unused-ignore]
-    except ImportError:
-        return
-    try:
-        variables = template.parse(text).variables()
-    except template.TemplateError:
-        return
-    for variable in variables:
+        found = variables.read(text)
+    except variables.Unparsable:
+        return  # the validator has said so
+    for variable in found:
         path = variable.path[1:] if variable.path[:1] == ("nuon",) else ()
         reference = _of_path(path)
-        if reference:
+        if reference and reference.name != "*":
             yield reference
 
 

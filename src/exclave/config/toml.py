@@ -41,15 +41,14 @@ _LITERAL = re.compile(rf"[^'\n\r{_CONTROL}]*")
 _MULTI_LITERAL = re.compile(rf"(?:[^'\r{_CONTROL}]|\r\n)*")
 _TRIM = re.compile(r"\\[ \t]*\r?\n(?:[ \t]|\r?\n)*")
 _WORD = re.compile(r"[A-Za-z0-9_+\-.:]+(?: (?=[0-9]{2}:)[0-9:.Zz+\-]+)?")
+_HEADER = re.compile(r"\[\[?[A-Za-z_][A-Za-z0-9_.-]*\]\]?[ \t]*(?:#.*)?$", re.MULTILINE)
 _INT = re.compile(r"[+-]?(?:0|[1-9](?:_?[0-9])*)")
 _BASED = re.compile(r"0x[0-9A-Fa-f](?:_?[0-9A-Fa-f])*|0o[0-7](?:_?[0-7])*|0b[01](?:_?[01])*")
 _FLOAT = re.compile(
     r"[+-]?(?:0|[1-9](?:_?[0-9])*)(?:\.[0-9](?:_?[0-9])*(?:[eE][+-]?[0-9](?:_?[0-9])*)?|[eE][+-]?[0-9](?:_?[0-9])*)|[+-]?(?:inf|nan)"
 )
 _TIME = r"([01][0-9]|2[0-3]):([0-5][0-9]):([0-5][0-9])(?:\.([0-9]{1,6})[0-9]*)?"
-_DATETIME = re.compile(
-    rf"([0-9]{{4}})-([0-9]{{2}})-([0-9]{{2}})(?:[Tt ]{_TIME}(?:([Zz])|([+-])([01][0-9]|2[0-3]):([0-5][0-9]))?)?"
-)
+_DATETIME = re.compile(rf"([0-9]{{4}})-([0-9]{{2}})-([0-9]{{2}})(?:[Tt ]{_TIME}(?:([Zz])|([+-])([01][0-9]|2[0-3]):([0-5][0-9]))?)?")
 _LOCAL_TIME = re.compile(_TIME)
 _ESCAPES = {"b": "\b", "t": "\t", "n": "\n", "f": "\f", "r": "\r", '"': '"', "\\": "\\"}
 
@@ -177,9 +176,7 @@ class _Reader:
             self.table, self.path = node[last], here
         self._end_of_line("after a table name")
 
-    def _enter(
-        self, node: dict[str, Any], path: Path, key: str, start: int, mark: Mark, kind: str
-    ) -> tuple[dict[str, Any], Path]:
+    def _enter(self, node: dict[str, Any], path: Path, key: str, start: int, mark: Mark, kind: str) -> tuple[dict[str, Any], Path]:
         here: Path = (*path, key)
         if key not in node:
             node[key] = {}
@@ -277,6 +274,8 @@ class _Reader:
             if self.at >= len(self.text):
                 raise TomlError("this list is not closed", opened, "add `]`")
             start = self.at
+            if _HEADER.match(self.text, start) and self.text[start - 1] == "\n":
+                raise TomlError("this list is not closed", opened, "add `]`")
             here = (*path, len(items))
             self._count(start)
             items.append(self._value(here, depth + 1))
@@ -287,9 +286,7 @@ class _Reader:
             elif not self.text.startswith("]", self.at):
                 if self.at >= len(self.text):
                     raise TomlError("this list is not closed", opened, "add `]`")
-                raise TomlError(
-                    f"expected `,` or `]` in a list, found {_show(self.text, self.at)}", self.at, "separate the items with `,`"
-                )
+                raise TomlError(f"expected `,` or `]` in a list, found {_show(self.text, self.at)}", self.at, "separate the items with `,`")
 
     def _inline(self, path: Path, depth: int) -> dict[str, Any]:
         self.kinds[path] = "inline"

@@ -90,9 +90,7 @@ class Loader:
         if len(found) > 1:
             texts = {directory.text(name, at=at) for name in found}
             if len(texts) > 1:
-                self.ledger.say(
-                    "EX-C037", f"{value} fits {' and '.join(found)}, with different contents", f"{found[0]} is taken", at=at
-                )
+                self.ledger.say("EX-C037", f"{value} fits {' and '.join(found)}, with different contents", f"{found[0]} is taken", at=at)
         return found[0]
 
     def _similar(self, candidates: list[str]) -> str:
@@ -108,9 +106,7 @@ class Loader:
 
     def _fetch(self, value: str, at: Origin, model: tuple[str | int, ...]) -> str | None:
         if self.offline or self.fetch is None:
-            self.ledger.say(
-                "EX-C035", f"{value} would have to be fetched", "leave --offline out, or copy the text into the app", at=at
-            )
+            self.ledger.say("EX-C035", f"{value} would have to be fetched", "leave --offline out, or copy the text into the app", at=at)
             return None
         if value not in self.fetched:
             try:

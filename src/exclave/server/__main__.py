@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from exclave.api.contract import Listener
 from exclave.kit import postgres
 from exclave.kit.postgres import PostgresProblem
 from exclave.kit.terraform import TerraformMissing
@@ -116,10 +117,11 @@ def _remove(settings: Settings) -> int:
 def _openapi(rest: list[str]) -> int:
     from exclave.server import wiring
 
-    audience = rest[0] if rest else "public"
-    if audience not in ("public", "runner"):
-        raise Refused(f"{audience!r} is no audience: choose public or runner")
-    print(json.dumps(wiring.document(audience), indent=1, ensure_ascii=False))
+    wanted = rest[0] if rest else "public"
+    audiences: dict[str, Listener] = {"public": "public", "runner": "runner"}
+    if wanted not in audiences:
+        raise Refused(f"{wanted!r} is no audience: choose public or runner")
+    print(json.dumps(wiring.document(audiences[wanted]), indent=1, ensure_ascii=False))
     return 0
 
 

@@ -16,7 +16,7 @@ class AlreadyUp(Exception):
 @contextlib.contextmanager
 def held(path: Path) -> Iterator[None]:
     """Hold the pid file while the block runs. The lock ends with the process, however it ends."""
-    with path.open("a+", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+    with open(path, "a+", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

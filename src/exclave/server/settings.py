@@ -18,31 +18,35 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="EXCLAVE_", extra="ignore", hide_input_in_errors=True)
 
-    database_url: str = Field("", description="PostgreSQL 15 or newer, `postgresql://user:password@host:5432/name`. `up` has its own.")
-    owner_url: str = Field("", description="The owner of the schema, for `migrate`. Empty: the database URL.")
-    data_dir: Path = Field(Path(), description="Where blobs, keys and the embedded database live.")
-    master_key: str = Field("", repr=False, description="32 bytes in base64 that seal everything; empty: a file in the data directory.")
-    role: Role = Field("all", description="What this process does: answer (api), work (worker), or both.")
+    database_url: str = Field(
+        default="", description="PostgreSQL 15 or newer, `postgresql://user:password@host:5432/name`. `up` has its own."
+    )
+    owner_url: str = Field(default="", description="The owner of the schema, for `migrate`. Empty: the database URL.")
+    data_dir: Path = Field(default=Path(), description="Where blobs, keys and the embedded database live.")
+    master_key: str = Field(
+        default="", repr=False, description="32 bytes in base64 that seal everything; empty: a file in the data directory."
+    )
+    role: Role = Field(default="all", description="What this process does: answer (api), work (worker), or both.")
 
-    host: str = Field("127.0.0.1", description="The address that all three listeners bind.")
-    public_port: int = Field(8081, ge=0, le=65535, description="Port of the public API.")
-    admin_port: int = Field(8082, ge=0, le=65535, description="Port of the admin API. Keep it inside.")
-    runner_port: int = Field(8083, ge=0, le=65535, description="Port of the runner API.")
-    public_url: str = Field("", description="How clients reach the public API. Empty: the host and port above.")
-    runner_url: str = Field("", description="How runners reach the runner API. Empty: the host and port above.")
+    host: str = Field(default="127.0.0.1", description="The address that all three listeners bind.")
+    public_port: int = Field(default=8081, ge=0, le=65535, description="Port of the public API.")
+    admin_port: int = Field(default=8082, ge=0, le=65535, description="Port of the admin API. Keep it inside.")
+    runner_port: int = Field(default=8083, ge=0, le=65535, description="Port of the runner API.")
+    public_url: str = Field(default="", description="How clients reach the public API. Empty: the host and port above.")
+    runner_url: str = Field(default="", description="How runners reach the runner API. Empty: the host and port above.")
 
-    lease: timedelta = Field(timedelta(seconds=30), description="How long a runner may be silent before its job is given up.")
-    heartbeat: timedelta = Field(timedelta(seconds=5), description="How often runners say that they live.")
-    unhealthy_after: timedelta = Field(timedelta(seconds=15), description="How old the last heartbeat of a healthy runner may be.")
+    lease: timedelta = Field(default=timedelta(seconds=30), description="How long a runner may be silent before its job is given up.")
+    heartbeat: timedelta = Field(default=timedelta(seconds=5), description="How often runners say that they live.")
+    unhealthy_after: timedelta = Field(default=timedelta(seconds=15), description="How old the last heartbeat of a healthy runner may be.")
     allow_local_platform: bool = Field(
-        False, description="Allow apps of runner type `local`, whose runner runs tenant code on this host. `up` allows it."
+        default=False, description="Allow apps of runner type `local`, whose runner runs tenant code on this host. `up` allows it."
     )
     local_sources: Annotated[list[Path], NoDecode] = Field(
-        [], description="Directories below which path and file:// sources may lie, separated by colons."
+        default=[], description="Directories below which path and file:// sources may lie, separated by colons."
     )
-    api_connections: int = Field(12, ge=2, description="Database connections for requests.")
-    engine_connections: int = Field(5, ge=3, description="Database connections for workflows and sweeps.")
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="How much the process says on stderr.")
+    api_connections: int = Field(default=12, ge=2, description="Database connections for requests.")
+    engine_connections: int = Field(default=5, ge=3, description="Database connections for workflows and sweeps.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="How much the process says on stderr.")
 
     @field_validator("local_sources", mode="before")
     @classmethod

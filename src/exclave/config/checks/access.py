@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from exclave.config import model
-from exclave.config.checks import names
+from exclave.config.checks import names, yaml
 from exclave.config.checks.inputs import is_json
 from exclave.config.directory import Directory
 from exclave.config.documents import Path
@@ -39,7 +39,7 @@ def _types(app: model.App, ledger: Ledger) -> None:
             ledger.say("EX-C051", message, f"the first is in {place.file}:{max(1, place.line)}", at=at)
         else:
             first[role.type] = i
-    if app.permissions:
+    if app.permissions and not names.incomplete("role", ledger):
         missing = [name for name in ("provision", "deprovision", "maintenance") if name not in first]
         # A role whose type is misspelt was reported already; a second report would point away from the mistake.
         if missing and all(role.type for role in app.permissions):
@@ -101,7 +101,7 @@ def _policy(policy: model.Policy, path: Path, components: list[str], ledger: Led
     if rego:
         _rego(policy, path, ledger)
     else:
-        yaml(policy.contents, (*path, "contents"), ledger, "EX-C029")
+        yaml.check(policy.contents, (*path, "contents"), ledger, "EX-C029", mapping=True)
 
 
 def ledger_file(path: Path, ledger: Ledger) -> str:
@@ -115,26 +115,3 @@ def _rego(policy: model.Policy, path: Path, ledger: Ledger) -> None:
 
     for line, column, message in rego.problems(policy.contents):
         ledger.say_inside("EX-C029", message, "", at=(*path, "contents"), line=line, column=column)
-
-
-def yaml(text: str, path: Path, ledger: Ledger, code: str, *, mapping: bool = True) -> None:
-    """Report a text that is not YAML, or not one mapping when that is asked for."""
-    import yaml as library
-
-    loader = getattr(library, "CSafeLoader", library.SafeLoader)
-    # Templates are no YAML; a plain word of the same length keeps the columns.
-    plain = _ACTION.sub(lambda found: re.sub(r"[^\n]", "x", found[0]), text)
-    try:
-        documents = [document for document in library.load_all(plain, Loader=loader) if document is not None]
-    except library.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        said = getattr(error, "problem", None) or str(error).splitlines()[0]
-        ledger.say_inside(code, f"this is not YAML: {said}", "", at=path, line=line, column=column)
-        return
-    except (ValueError, RecursionError) as error:
-        said = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
-        ledger.say_inside(code, f"this is not YAML: {said}", "", at=path, line=1, column=1)
-        return
-    if mapping and not (len(documents) == 1 and isinstance(documents[0], dict)):
-        ledger.say_inside(code, "a policy is one YAML mapping", "", at=path, line=1, column=1)

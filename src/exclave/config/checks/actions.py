@@ -25,11 +25,7 @@ def check(app: model.App, ledger: Ledger) -> None:
         _triggers(action, path, components, ledger)
         names.unique(action.steps, "step", (*path, "steps"), ledger)
         for j, step in enumerate(action.steps):
-            if (
-                not step.command
-                and not step.inline_contents
-                and not _written(("inline_contents", "command"), (*path, "steps", j), ledger)
-            ):
+            if not step.command and not step.inline_contents and not _written(("inline_contents", "command"), (*path, "steps", j), ledger):
                 at = ledger.origin((*path, "steps", j))
                 ledger.say("EX-C061", f'the step "{step.name}" does nothing', "add command or inline_contents", at=at, on="key")
         if action.break_glass_role and action.break_glass_role not in roles:
@@ -100,6 +96,4 @@ def _runbooks(app: model.App, components: list[str], ledger: Ledger) -> None:
             name = missing.get(step.type)
             own = step.type == "action" and (step.command or step.inline_contents)
             if name and not getattr(step, name) and not own:
-                ledger.say(
-                    "EX-C014", f'"{name}" is missing', f"a step of type {step.type} needs it", at=ledger.origin(here), on="key"
-                )
+                ledger.say("EX-C014", f'"{name}" is missing', f"a step of type {step.type} needs it", at=ledger.origin(here), on="key")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from exclave.config import graphs, model, refs
-from exclave.config.checks import access, names
+from exclave.config.checks import names, yaml
 from exclave.config.places import Ledger
 
 
@@ -18,7 +18,7 @@ def check(app: model.App, ledger: Ledger) -> None:
             where = ("components", i, "kubernetes_context")
             names.known(component.kubernetes_context, kubernetes, "Kubernetes context", "EX-C056", where, ledger)
         if isinstance(component, model.KubernetesManifest) and component.manifest:
-            access.yaml(component.manifest, ("components", i, "manifest"), ledger, "EX-C028", mapping=False)
+            yaml.check(component.manifest, ("components", i, "manifest"), ledger, "EX-C028")
         if isinstance(component, model.HelmChart) and len(component.chart_name) > 62:
             at = ledger.origin(("components", i, "chart_name"))
             ledger.say("EX-C017", "a chart_name has at most 62 characters", at=at)

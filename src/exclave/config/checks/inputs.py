@@ -69,7 +69,7 @@ def _secret(secret: model.Secret, i: int, ledger: Ledger) -> None:
 def _install(install: model.Install, i: int, app: model.App, ledger: Ledger) -> None:
     declared = {item.name: item for item in app.inputs}
     for name in install.inputs:
-        if name not in declared:
+        if name not in declared and not names.incomplete("input", ledger):
             at = ledger.origin(("installs", i))
             if at is not None:
                 value = next((v for k, v in at.document.data.items() if k.lower() == "inputs"), None)

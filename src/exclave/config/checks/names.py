@@ -9,6 +9,17 @@ from exclave.config.documents import Path
 from exclave.config.places import Ledger
 from exclave.config.reading import closest
 
+_SECTIONS = {
+    "component": ("components",),
+    "action": ("actions",),
+    "input": ("inputs",),
+    "group": ("inputs", "input_groups"),
+    "secret": ("secrets",),
+    "role": ("permissions",),
+    "break-glass role": ("break_glass",),
+    "Kubernetes context": ("kubernetes_contexts",),
+}
+
 
 class _Named(Protocol):
     @property
@@ -32,10 +43,15 @@ def unique(items: Iterable[_Named], noun: str, path: Path, ledger: Ledger, code:
 def known(name: str, names: Iterable[str], what: str, code: str, path: Path, ledger: Ledger) -> bool:
     """Say whether a name exists; report it otherwise, with the one that was probably meant."""
     choices = list(names)
-    if name in choices:
+    if name in choices or incomplete(what, ledger):
         return True
     ledger.say(code, f'there is no {what} "{name}"', suggestion(name, choices, what), at=ledger.origin(path))
     return False
+
+
+def incomplete(noun: str, ledger: Ledger) -> bool:
+    """Say whether a file that may hold such a thing could not be read."""
+    return not ledger.incomplete.isdisjoint(_SECTIONS.get(noun, ()))
 
 
 def suggestion(name: str, choices: list[str], what: str) -> str:

@@ -15,9 +15,7 @@ IAM_POLICY = Section(
             example='"AdministratorAccess"',
         ),
         text("name", "The name of the vendor's own policy.", template="stack"),
-        text(
-            "contents", "The document of the vendor's own policy, as JSON or a file.", check="json", load=True, template="stack"
-        ),
+        text("contents", "The document of the vendor's own policy, as JSON or a file.", check="json", load=True, template="stack"),
         text("gcp_predefined_role", "A predefined role of Google Cloud.", since=2026, used=False),
         texts("gcp_permissions", "Permissions of Google Cloud.", since=2026, used=False),
         texts("azure_built_in_roles", "Built-in roles of Azure.", since=2026, used=False),

@@ -32,9 +32,7 @@ METADATA = Section(
         text("display_name", "The name that people see."),
         text("description", "What the app does, in a sentence."),
         text("slack_webhook_url", "Where to send notices about the app.", check="url"),
-        text(
-            "readme", "The read-me that each install shows, in Markdown.", load=True, template="readme", example='"./README.md"'
-        ),
+        text("readme", "The read-me that each install shows, in Markdown.", load=True, template="readme", example='"./README.md"'),
         table("onboarding", "How a gallery of templates presents the app.", ONBOARDING, since=2026, used=False),
     ),
 )

@@ -39,9 +39,7 @@ _PAIR = (text("name", "", required=True), text("value", "", required=True))
 
 def _former(name: str, instead: str) -> Key:
     section = Section(name=name, doc="", keys=_PAIR)
-    return tables(
-        name, f"The former form of `{instead}`.", section, deprecated=f"write a table [{instead}] with one line for each"
-    )
+    return tables(name, f"The former form of `{instead}`.", section, deprecated=f"write a table [{instead}] with one line for each")
 
 
 TERRAFORM = Section(

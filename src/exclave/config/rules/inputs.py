@@ -85,9 +85,7 @@ SECRETS = Section(
     keys=(tables("secret", "The secrets.", SECRET),),
 )
 
-AWS_ACCOUNT = Section(
-    name="aws_account", doc="The AWS account of the install.", keys=(text("region", "The region.", required=True),)
-)
+AWS_ACCOUNT = Section(name="aws_account", doc="The AWS account of the install.", keys=(text("region", "The region.", required=True),))
 AZURE_ACCOUNT = Section(
     name="azure_account",
     doc="The Azure subscription of the install.",

@@ -17,9 +17,7 @@ _REPO = (
 )
 
 PUBLIC_REPO = Section(name="public_repo", doc="A repository that anybody can read.", keys=_REPO)
-CONNECTED_REPO = Section(
-    name="connected_repo", doc="A repository that a VCS connection of the organisation can read.", keys=_REPO
-)
+CONNECTED_REPO = Section(name="connected_repo", doc="A repository that a VCS connection of the organisation can read.", keys=_REPO)
 LOCAL = Section(
     name="local",
     doc="A directory of the app itself, for apps without git. An extension of Exclave: other servers do not know it.",

@@ -9,14 +9,3 @@ class RunnerHealthy:
 
     runner_id: str
     org_id: str
-
-
-@dataclass(frozen=True)
-class RunnerGroupCreated:
-    """An org or an install has got its runner group, with one runner in it."""
-
-    group_id: str
-    runner_id: str
-    owner_id: str
-    owner_type: str
-    org_id: str

@@ -12,7 +12,7 @@ from exclave.domain.accounts import tokens
 from exclave.domain.audit import service as audit
 from exclave.domain.orgs.models import Org
 from exclave.domain.runners import access, queries, rules
-from exclave.domain.runners.events import RunnerGroupCreated, RunnerHealthy
+from exclave.domain.runners.events import RunnerHealthy
 from exclave.domain.runners.models import (
     Runner,
     RunnerGroup,
@@ -57,7 +57,6 @@ async def create_group(
     ctx.db.add_all([settings, runner])
     await ctx.db.flush()
     await audit.record(ctx, "create", group, owner_type=owner_type)
-    await ctx.tell(RunnerGroupCreated(group_id=group.id, runner_id=runner.id, owner_id=owner_id, owner_type=owner_type, org_id=org_id))
     return group
 
 

@@ -1,0 +1,3 @@
+#!/bin/sh
+set -eu
+aws s3 ls "s3://$BUCKET"

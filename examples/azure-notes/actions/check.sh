@@ -1,0 +1,3 @@
+#!/bin/sh
+set -eu
+az storage account show --name "$ACCOUNT" --query statusOfPrimary --output tsv

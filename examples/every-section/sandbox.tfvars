@@ -1,0 +1,1 @@
+region = "{{ .nuon.install_stack.outputs.region }}"

@@ -1,0 +1,36 @@
+terraform {
+  required_providers {
+    azurerm = {
+      source  = "hashicorp/azurerm"
+      version = "~> 4.0"
+    }
+  }
+}
+
+variable "name" {
+  type = string
+}
+
+variable "resource_group_name" {
+  type = string
+}
+
+variable "location" {
+  type = string
+}
+
+provider "azurerm" {
+  features {}
+}
+
+resource "azurerm_storage_account" "this" {
+  name                     = substr(replace(var.name, "-", ""), 0, 24)
+  resource_group_name      = var.resource_group_name
+  location                 = var.location
+  account_tier             = "Standard"
+  account_replication_type = "ZRS"
+}
+
+output "name" {
+  value = azurerm_storage_account.this.name
+}

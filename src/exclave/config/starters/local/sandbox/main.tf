@@ -1,0 +1,11 @@
+variable "name" {
+  type = string
+}
+
+resource "terraform_data" "base" {
+  input = "base-of-${var.name}"
+}
+
+output "name" {
+  value = terraform_data.base.output
+}

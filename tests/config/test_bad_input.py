@@ -1,0 +1,171 @@
+"""Whatever stands in an app directory, loading ends in a report, and soon."""
+
+import os
+import time
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from exclave import config
+from exclave.config import formats
+
+FILES = {
+    "metadata.toml": b'version = "v2"\n',
+    "runner.toml": b'runner_type = "aws"\n',
+    "sandbox.toml": b'terraform_version = "1.11.3"\n[public_repo]\nrepo = "a/b"\ndirectory = "."\nbranch = "main"\n',
+}
+COMPONENT = b'type = "helm_chart"\nname = "api"\nchart_name = "api"\n[public_repo]\nrepo = "a/b"\ndirectory = "."\nbranch = "main"\n'
+ACTION = b'name = "a"\ntimeout = "1m"\n[[triggers]]\ntype = "manual"\n[[steps]]\nname = "a"\ninline_contents = '
+
+
+def laid_out(tmp_path, **files: bytes):
+    root = tmp_path / "app"
+    for name, data in {**FILES, **files}.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(data)
+    return root
+
+
+def codes_within_a_second(root) -> list[str]:
+    started = time.perf_counter()
+    found = config.load(root, offline=True).reports
+    formats.text(found)
+    assert time.perf_counter() - started < 1
+    return [report.code for report in found if report.severity == "error"]
+
+
+def deep(opening: str, closing: str, levels: int) -> bytes:
+    return f"a = {opening * levels}{closing * levels}\n".encode()
+
+
+@pytest.mark.parametrize(
+    ("files", "code"),
+    [
+        ({"components/a.toml": b'name = "\xff\xfe"\n'}, "EX-C004"),
+        ({"components/a.toml": b"a = 1\n" * 2_000_000}, "EX-C005"),
+        ({"components/a.toml": b"".join(b"k%d=1\n" % i for i in range(100_000))}, "EX-C005"),
+        ({"components/a.toml": deep("[", "]", 100_000)}, "EX-C005"),
+        ({"components/a.toml": deep("{a=", "1" + "}", 20_000)}, "EX-C005"),
+        ({"components/a.toml": b".".join([b"a"] * 50_000) + b" = 1\n"}, "EX-C005"),
+        ({"components/a.toml": b"[" + b".".join([b"a"] * 50_000) + b"]\n"}, "EX-C005"),
+        ({"components/a.toml": b"a = " + b"9" * 500_000}, "EX-C005"),
+        ({"components/a.toml": b'a = "' + b"\\" * 900_001}, "EX-C010"),
+        ({"components/a.toml": b'a = """' + b'""x' * 300_000}, "EX-C010"),
+        ({"components/a.toml": b"a = " + b"1-" * 400_000}, "EX-C010"),
+        ({"components/a.toml": b" " * 900_000 + b"="}, "EX-C010"),
+        ({"metadata.toml": b"\x00"}, "EX-C010"),
+        ({"actions/a.toml": ACTION + b'"./big.sh"\n', "actions/big.sh": b"x" * (10 << 20)}, "EX-C005"),
+        ({"actions/a.toml": ACTION + b'"./bin.sh"\n', "actions/bin.sh": b"\x7fELF\xff\xff"}, "EX-C004"),
+        ({"actions/a.toml": ACTION + b"'''" + b"{{ if .nuon.id }}" * 100 + b"{{ end }}" * 100 + b"'''\n"}, None),
+        ({"actions/a.toml": ACTION + b"'''" + b"{{ if .nuon.id }}" * 20_000 + b"'''\n"}, "EX-C070"),
+        ({"actions/a.toml": ACTION + b"'''.nuon " + b"{{" * 300_000 + b"'''\n"}, "EX-C070"),
+        ({"actions/a.toml": ACTION + b"'''.nuon {{ " + b"(" * 300_000 + b" }}'''\n"}, "EX-C070"),
+        ({"policies.toml": b'[[policy]]\ntype = "kubernetes_cluster"\ncontents = "' + b"[" * 100_000 + b'"\n'}, "EX-C029"),
+        (
+            {
+                "policies.toml": b"[[policy]]\ntype = \"kubernetes_cluster\"\ncontents = '''\na: &a [x,x,x,x,x,x,x,x,x]\n"
+                + b"".join(b"%c: &%c [%s]\n" % (98 + i, 98 + i, b",".join([b"*%c" % (97 + i)] * 9)) for i in range(20))
+                + b"'''\n"
+            },
+            None,
+        ),
+        (
+            {"policies.toml": b'[[policy]]\ntype = "sandbox"\nengine = "opa"\ncontents = "package a\\nx = ' + b"[" * 100_000 + b'"\n'},
+            "EX-C029",
+        ),
+        (
+            {"permissions.toml": b'[[roles]]\ntype="custom"\nname="x"\ndescription="x"\npermissions_boundary="' + b"[" * 200_000 + b'"\n'},
+            "EX-C027",
+        ),
+        ({"components/a.toml": COMPONENT.replace(b'"api"', b'"' + b"a" * 500_000 + b'!"')}, "EX-C017"),
+        ({"components/a.toml": COMPONENT.replace(b'chart_name = "api"', b'chart_name = "' + b"a-" * 200_000 + b'"')}, "EX-C017"),
+        ({"components/a.toml": COMPONENT + b"timeout = 1\n"}, None),
+        ({"actions/a.toml": ACTION.replace(b'"1m"', b'"' + b"1" * 500_000 + b'"') + b'"x"\n'}, "EX-C023"),
+    ],
+)
+def test_bad_input_is_a_report_within_a_second(tmp_path, files, code):
+    found = codes_within_a_second(laid_out(tmp_path, **files))
+    if code:
+        assert code in found
+
+
+def test_a_directory_that_is_a_file(tmp_path):
+    (tmp_path / "app").write_text("x")
+    assert codes_within_a_second(tmp_path / "app") == ["EX-C001"]
+
+
+def test_a_directory_that_is_not_there(tmp_path):
+    assert codes_within_a_second(tmp_path / "nowhere") == ["EX-C001"]
+
+
+def test_a_file_that_is_a_directory(tmp_path):
+    root = laid_out(tmp_path)
+    (root / "metadata.toml").unlink()
+    (root / "metadata.toml").mkdir()
+    assert "EX-C002" in codes_within_a_second(root)
+
+
+@pytest.mark.parametrize("name", ["metadata.toml", "components/a.toml", "actions/a.sh"])
+def test_a_link_out_of_the_directory_is_not_followed(tmp_path, name):
+    (tmp_path / "secret").write_text('version = "v2"\n')
+    root = laid_out(tmp_path, **{"actions/a.toml": ACTION + b'"./a.sh"\n'})
+    (root / name).parent.mkdir(exist_ok=True)
+    (root / name).unlink(missing_ok=True)
+    (root / name).symlink_to(tmp_path / "secret")
+    loaded = config.load(root, offline=True)
+    assert "EX-C006" in [report.code for report in loaded.errors]
+    assert "v2" not in repr(loaded.app.actions) + repr(loaded.app.components)
+
+
+def test_a_link_inside_the_directory_is_followed(tmp_path):
+    root = laid_out(tmp_path, **{"actions/a.toml": ACTION + b'"./a.sh"\n', "shared/a.sh": b"true\n"})
+    (root / "actions" / "a.sh").symlink_to(root / "shared" / "a.sh")
+    assert config.load(root, offline=True).app.actions[0].steps[0].inline_contents == "true\n"
+
+
+def test_a_directory_that_contains_itself(tmp_path):
+    root = laid_out(tmp_path, **{"components/a.toml": COMPONENT})
+    (root / "components" / "again").symlink_to(root / "components")
+    assert codes_within_a_second(root) == []
+
+
+def test_a_named_pipe_does_not_hold_the_loader(tmp_path):
+    root = laid_out(tmp_path)
+    (root / "components").mkdir()
+    os.mkfifo(root / "components" / "a.toml")
+    assert codes_within_a_second(root) == ["EX-C004"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_file_that_may_not_be_read(tmp_path):
+    root = laid_out(tmp_path)
+    (root / "runner.toml").chmod(0)
+    assert "EX-C004" in codes_within_a_second(root)
+
+
+def test_a_source_that_names_itself(tmp_path):
+    root = laid_out(tmp_path, **{"components/a.toml": b'source = "./a.toml"\n' + COMPONENT})
+    assert codes_within_a_second(root) == []
+
+
+SEEDS = [COMPONENT, ACTION + b'"x"\n', *FILES.values(), b'[[policy]]\ntype = "sandbox"\ncontents = "a: 1"\n']
+NAMES = ["metadata.toml", "components/a.toml", "actions/a.toml", "sandbox.toml", "policies.toml", "inputs.toml", "secrets.toml"]
+NAMES += ["permissions/a.toml", "installs/a.toml", "runbooks/a.toml", "break_glass.toml", "stack.toml"]
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_no_change_of_a_file_makes_the_loader_fail(tmp_path_factory, data):
+    text = bytearray(data.draw(st.sampled_from(SEEDS)))
+    for _ in range(data.draw(st.integers(1, 4))):
+        at = data.draw(st.integers(0, len(text)))
+        piece = data.draw(
+            st.sampled_from([b"", b'"', b"[", b"]", b"{{", b"}}", b"\n", b"=", b"x", b"1", b".nuon", b"\xff", b"[[input]]\n", b"true"])
+        )
+        text[at : at + data.draw(st.integers(0, 6))] = piece
+    root = laid_out(tmp_path_factory.mktemp("fuzz"), **{data.draw(st.sampled_from(NAMES)): bytes(text)})
+    loaded = config.load(root, offline=True)
+    formats.text(loaded.reports)
+    formats.sarif(loaded.reports)
+    formats.github(loaded.reports)
