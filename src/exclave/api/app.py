@@ -4,7 +4,7 @@ import importlib.metadata
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from litestar import Litestar, Request, Response, get
+from litestar import Litestar, get
 from litestar.config.compression import CompressionConfig
 from litestar.config.cors import CORSConfig
 from litestar.handlers import HTTPRouteHandler
@@ -24,18 +24,18 @@ EXPOSED = ["X-Nuon-Install-Workflow-ID", "X-Nuon-Page-Next", "X-Nuon-Page-Offset
 
 def listener(audience: contract.Listener, routes: Sequence[Routes], runtime: Runtime) -> Litestar:
     """Make the application of one listener: its routes, 501 for what the contract has beyond them, health and docs."""
-    served = [operation for module in routes for operation in module.operations]
-    planned = planned(audience, served)
-    document = openapi.document(audience, served, planned, VERSION)
+    served = [operation for module in (*routes, health(audience)) for operation in module.operations]
+    refused = planned(audience, served)
+    document = openapi.document(audience, served, refused, VERSION)
     statuses = contract.by_key(audience)
 
     handlers: list[HTTPRouteHandler] = []
-    for operation in [*served, *planned]:
+    for operation in [*served, *refused]:
         for path in operation.paths:
             known = statuses.get((operation.method, contract.nameless(path)))
             handlers.append(handler_of(operation, path, known.status if known else operation.status, lambda: runtime, VERSION))
     return Litestar(
-        route_handlers=[*handlers, *_health(runtime), *docs.handlers(document)],
+        route_handlers=[*handlers, root, *docs.handlers(document)],
         openapi_config=None,
         exception_handlers={Exception: errors.answer},
         compression_config=CompressionConfig(backend="gzip", minimum_size=2000, gzip_compress_level=3),
@@ -68,7 +68,7 @@ def planned(audience: contract.Listener, served: Sequence[Operation]) -> list[Op
             parameters=(),
         )
         for missing in contract.operations(audience)
-        if missing.key not in have
+        if missing.key not in have and missing.path.startswith("/v1/")  # documents and docs are served beside the routes
     ]
 
 
@@ -79,23 +79,30 @@ def _refuse(missing: contract.ContractOperation) -> Callable[..., Awaitable[Any]
     return planned
 
 
-def _health(runtime: Runtime) -> list[HTTPRouteHandler]:
-    @get("/livez", include_in_schema=False)
+def health(audience: contract.Listener) -> Routes:
+    """Whether the process lives, whether it can answer, and what it is: without a token."""
+    route = Routes("general", audience)
+
+    @route.get("/livez", token=False)
     async def livez() -> dict[str, str]:
+        """The process lives."""
         return {"status": "ok"}
 
-    @get("/readyz", include_in_schema=False)
-    async def readyz() -> Response[dict[str, str]]:
+    @route.get("/readyz", token=False)
+    async def readyz(runtime: Runtime) -> dict[str, str]:
+        """The process reaches its database and answers."""
         async with runtime.app() as session:
             await session.execute(text("select 1"))
-        return Response({"status": "ok"})
+        return {"status": "ok"}
 
-    @get("/version", include_in_schema=False)
+    @route.get("/version", token=False)
     async def version() -> dict[str, str]:
+        """The version of this server."""
         return {"version": VERSION, "git_ref": VERSION}
 
-    @get("/", include_in_schema=False)
-    async def root(request: Request[Any, Any, Any]) -> Redirect:
-        return Redirect("/docs")
+    return route
 
-    return [livez, readyz, version, root]
+
+@get("/", include_in_schema=False)
+async def root() -> Redirect:
+    return Redirect("/docs")

@@ -4,7 +4,6 @@ Local directories are packed and uploaded first: the server never reads this mac
 """
 
 import asyncio
-import gzip
 import hashlib
 import io
 from collections.abc import Mapping
@@ -215,7 +214,7 @@ class Sync:
 
         buffer = io.BytesIO()
         archive.pack(self.directory, buffer, leave_out=left_out)
-        return gzip.compress(buffer.getvalue(), mtime=0)
+        return buffer.getvalue()
 
     async def _unchanged(self, component_id: str, checksum: str) -> bool:
         try:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from exclave.api import openapi
-from exclave.api.app import VERSION, planned
+from exclave.api.app import VERSION, health, planned
 from exclave.api.contract import Listener
 from exclave.api.public import (
     accounts,
@@ -73,7 +73,7 @@ def runner_routes() -> Sequence[Routes]:
 def document(audience: Listener) -> dict[str, Any]:
     """The OpenAPI document of a listener."""
     routes = public_routes() if audience == "public" else runner_routes()
-    served = [operation for module in routes for operation in module.operations]
+    served = [operation for module in (*routes, health(audience)) for operation in module.operations]
     return openapi.document(audience, served, planned(audience, served), VERSION)
 
 
