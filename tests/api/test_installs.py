@@ -166,6 +166,21 @@ async def test_what_a_user_asks_starts_a_workflow(client, app, runtime, path, ki
     assert (first.type, first.plan_only, second.plan_only) == (kind, False, True)
 
 
+async def test_the_components_of_an_install_are_listed_and_read(client, stranger, app):
+    install = (await create(client, app)).json()
+    listed = (await client.get("/v1/installs/acme/components")).json()
+    assert sorted(each["component"]["name"] for each in listed) == ["db", "web"]
+    assert all(each["terraform_workspace"]["owner_id"] == each["id"] for each in listed)
+    assert [each["component"]["name"] for each in (await client.get("/v1/installs/acme/components?q=w")).json()] == ["web"]
+    assert (await client.get("/v1/installs/acme/components?types=helm_chart")).json() == []
+    web = next(each for each in listed if each["component"]["name"] == "web")
+    for ref in ("web", web["component_id"], web["id"]):
+        shown = (await client.get(f"/v1/installs/{install['id']}/components/{ref}")).json()
+        assert (shown["id"], shown["install_deploys"]) == (web["id"], [])
+    assert (await client.get("/v1/installs/acme/components/nope")).status_code == 404
+    assert (await stranger.get(f"/v1/installs/{install['id']}/components")).status_code == 404
+
+
 async def test_a_component_is_torn_down_by_name_or_id(client, app):
     install = (await create(client, app)).json()
     answer = await client.post(f"/v1/installs/{install['id']}/components/web/teardown")

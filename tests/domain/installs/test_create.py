@@ -169,6 +169,28 @@ async def test_changed_inputs_start_an_update_that_names_them(ctx):
     assert (await states.document(ctx, install.id))["inputs"]["inputs"]["size"] == "9"
 
 
+async def test_changes_made_at_once_do_not_lose_one_another(runtime, org):
+    names = [f"i{n}" for n in range(6)]
+    async with runtime.request(org.actor) as ctx:
+        install = (await create(ctx, await made.app(ctx, inputs=[{"name": name} for name in names]), inputs={})).install
+
+    async def change(name: str) -> None:
+        async with runtime.request(org.actor) as ctx:
+            await operations.update_inputs(ctx, await installs.get(ctx, install.id), {name: "new"})
+
+    await asyncio.gather(*(change(name) for name in names))
+    async with runtime.request(org.actor) as ctx:
+        assert await installs.inputs(ctx, install.id) == dict.fromkeys(names, "new")
+        assert (await states.document(ctx, install.id))["inputs"]["inputs"] == dict.fromkeys(names, "new")
+
+
+async def test_what_only_plans_does_not_wait_behind_an_approval(ctx):
+    install = (await create(ctx, await made.app(ctx))).install
+    applies, plans = await operations.reprovision(ctx, install), await operations.reprovision(ctx, install, plan_only=True)
+    assert applies.serial_key == install.id
+    assert plans.serial_key not in ("", install.id)
+
+
 async def test_a_renamed_install_is_renamed_in_its_state(ctx):
     app = await made.app(ctx)
     install = (await create(ctx, app)).install

@@ -190,6 +190,32 @@ async def app_list(ctx: Ctx, rows: Sequence[Install]) -> list[wire.Install]:
     return pages
 
 
+async def components(ctx: Ctx, rows: Sequence[tuple[InstallComponent, Component]], *, deploys: bool = False) -> list[wire.InstallComponent]:
+    """Return components of one install with their workspaces and what drifted; with `deploys`, the newest deploy of each too."""
+    ids = [row.id for row, _ in rows]
+    statement = select(TerraformWorkspace).where(
+        TerraformWorkspace.owner_id.in_(ids), TerraformWorkspace.owner_type == "install_components", TerraformWorkspace.deleted_at == 0
+    )
+    workspaces = {each.owner_id: flat(wire_workspaces.TerraformWorkspace, each) for each in await every(ctx.db, statement)}
+    install_ids = sorted({row.install_id for row, _ in rows})
+    differs = {each.install_component_id: each for each in await drifted(ctx, install_ids) if each.install_component_id}
+    newest = {}
+    if deploys:
+        newest = {each.install_component_id: deploy(each) for each in await every(ctx.db, _newest_deploys(install_ids))}
+    return [
+        flat(
+            wire.InstallComponent,
+            row,
+            component=component(ctx, its),
+            links=links(ctx, "components", its),
+            terraform_workspace=workspaces.get(row.id),
+            drifted_object=differs.get(row.id),
+            install_deploys=([newest[row.id]] if row.id in newest else []) if deploys else None,
+        )
+        for row, its in rows
+    ]
+
+
 def deploy(row: InstallDeploy) -> wire_deploys.InstallDeploy:
     """A deploy below something else: its own columns."""
     return flat(wire_deploys.InstallDeploy, row, outputs={}, workflow_id=row.install_workflow_id)

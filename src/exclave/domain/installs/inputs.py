@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
+from sqlalchemy import func, select
 
 from exclave.domain.apps.models import AppInput
 from exclave.domain.audit import service as audit
@@ -80,6 +81,7 @@ async def change(
 
     Raises `InputsInvalid`, naming everything that is wrong. Starts nothing: `operations.update_inputs` does.
     """
+    await _lock(ctx, install)
     input_config_id = await input_config_id_of(ctx, install)
     known = await declared(ctx, input_config_id)
     if not known:
@@ -95,6 +97,7 @@ async def change(
 
 async def replace(ctx: Ctx, install: Install, given: Mapping[str, str]) -> InstallInputs:
     """Store a whole new set of values (the deprecated POST); no workflow follows."""
+    await _lock(ctx, install)
     input_config_id = await input_config_id_of(ctx, install)
     known = await declared(ctx, input_config_id)
     values = rules.resolve_inputs(known, given)
@@ -104,3 +107,8 @@ async def replace(ctx: Ctx, install: Install, given: Mapping[str, str]) -> Insta
     await states.mark_stale(ctx, install.id)
     await audit.record(ctx, "create", row, install_id=install.id)
     return row
+
+
+async def _lock(ctx: Ctx, install: Install) -> None:
+    """One change at a time for each install: two that lay values over the same version would lose one another."""
+    await ctx.db.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"inputs:{install.id}", 0))))

@@ -278,7 +278,10 @@ async def start(
     metadata: Mapping[str, str] = {},
     option: str = "",
 ) -> Workflow:
-    """Start a workflow of an install, behind whatever changes the install already."""
+    """Start a workflow of an install, behind whatever changes the install already.
+
+    What only plans waits for no approval of the others: it has a turn of its own.
+    """
     if not option:
         option = await approval_option(ctx, install.id)
     workflow: Workflow = await engine.start(
@@ -289,7 +292,7 @@ async def start(
         plan_only=plan_only,
         approval_option=option,
         metadata={"install_id": install.id, **metadata},
-        serial_key=install.id,
+        serial_key=f"{install.id}:plan" if plan_only else install.id,
     )
     return workflow
 
