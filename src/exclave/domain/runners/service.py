@@ -10,7 +10,6 @@ from sqlalchemy.dialects.postgresql import insert
 from exclave.domain.accounts import service as accounts
 from exclave.domain.accounts import tokens
 from exclave.domain.audit import service as audit
-from exclave.domain.orgs.events import OrgCreated
 from exclave.domain.orgs.models import Org
 from exclave.domain.runners import access, queries, rules
 from exclave.domain.runners.events import RunnerHealthy
@@ -75,13 +74,6 @@ async def group_of(ctx: Ctx, org_id: str) -> RunnerGroup | None:
     """Return the group that builds an org's components, if it is there."""
     group: RunnerGroup | None = await db.first(ctx.db, queries.group_of_owner(org_id, "orgs", org_id))
     return group
-
-
-async def on_org_created(ctx: Ctx, event: OrgCreated) -> None:
-    """A new org gets the runner that builds its components (subscriber of `OrgCreated`)."""
-    await group_for_org(ctx, event.org_id)
-    runner: Runner = await db.one(ctx.db, queries.of_owner(event.org_id, "orgs", event.org_id))
-    await provision(ctx, runner)
 
 
 async def local_runners(runtime: Runtime) -> dict[str, str]:
