@@ -214,7 +214,30 @@ RESULT = msgspec.json.encode(
 )
 
 
-@pytest.mark.parametrize("write", ["status", "result", "outputs", "renew"])
+async def tell_status(home: Fleet, job_id: str, execution_id: str) -> None:
+    async with home.runtime.request(home.actor) as ctx:
+        await executions.move(ctx, job_id, execution_id, "finished")
+
+
+async def tell_result(home: Fleet, job_id: str, execution_id: str) -> None:
+    async with home.runtime.request(home.actor) as ctx:
+        await executions.give_result(ctx, job_id, execution_id, RESULT)
+
+
+async def tell_outputs(home: Fleet, job_id: str, execution_id: str) -> None:
+    async with home.runtime.request(home.actor) as ctx:
+        await executions.give_outputs(ctx, job_id, execution_id, b'{"outputs":{"a":1}}')
+
+
+async def renew(home: Fleet, job_id: str, execution_id: str) -> None:
+    async with home.runtime.request(home.actor) as ctx:
+        await claims.renew(ctx, job_id, execution_id)
+
+
+WRITES = {"status": tell_status, "result": tell_result, "outputs": tell_outputs, "renew": renew}
+
+
+@pytest.mark.parametrize("write", WRITES)
 @pytest.mark.parametrize("how", ["lost", "swept", "ended"])
 async def test_a_zombie_writes_nothing(home, write, how):
     job = await home.job()
@@ -228,16 +251,7 @@ async def test_a_zombie_writes_nothing(home, write, how):
         await sweep.expire(home.runtime)
     before = await rows(home, claim.execution.id)
     with pytest.raises(errors.Stale):
-        async with home.runtime.request(home.actor) as ctx:
-            match write:
-                case "status":
-                    await executions.move(ctx, job.id, claim.execution.id, "finished")
-                case "result":
-                    await executions.give_result(ctx, job.id, claim.execution.id, RESULT)
-                case "outputs":
-                    await executions.give_outputs(ctx, job.id, claim.execution.id, b'{"outputs":{"a":1}}')
-                case "renew":
-                    await claims.renew(ctx, job.id, claim.execution.id)
+        await WRITES[write](home, job.id, claim.execution.id)
     assert await rows(home, claim.execution.id) == before
 
 

@@ -32,7 +32,8 @@ async def let_pass(home: Fleet, seconds: int, process: str = "%") -> None:
         values = {"id": home.runner.id, "s": seconds, "process": process}
         await ctx.db.execute(
             text(
-                "update runner_heart_beats set beat_at = beat_at - make_interval(secs => :s) where runner_id = :id and process like :process"
+                "update runner_heart_beats set beat_at = beat_at - make_interval(secs => :s) "
+                "where runner_id = :id and process like :process"
             ),
             values,
         )

@@ -252,7 +252,8 @@ def test_people_see_states_without_what_is_sensitive():
             "resources": [{"type": "t", "instances": [{
                 "attributes": {"name": "n", "password": "canary-2", "nested": [{"key": "canary-3"}]},
                 "sensitive_attributes": [[{"type": "get_attr", "value": "password"}],
-                    [{"type": "get_attr", "value": "nested"}, {"type": "index", "value": {"value": 0, "type": "number"}}, {"type": "get_attr", "value": "key"}]],
+                    [{"type": "get_attr", "value": "nested"}, {"type": "index", "value": {"value": 0, "type": "number"}},
+                     {"type": "get_attr", "value": "key"}]],
                 "private": "canary-4"}]}],
         }
     ).encode()  # fmt: skip

@@ -68,6 +68,16 @@ def group_of(job_type: str) -> str:
     return _GROUPS.get(job_type, "")
 
 
+_PLANS = {"build": "build_plan", "sync": "sync_oci_plan", "deploy": "deploy_plan", "actions": "action_workflow_run_plan"}
+
+
+def plan_kind(job_type: str) -> str:
+    """The name of a job's plan among those of a composite plan; empty for jobs without one."""
+    if job_type == "sandbox-sync-secrets":
+        return "sync_secrets_plan"
+    return "sandbox_run_plan" if job_type.startswith("sandbox-terraform") else _PLANS.get(group_of(job_type), "")
+
+
 def execution_timeout_of(job_type: str) -> timedelta:
     """How long an execution of this type may take when its owner does not say."""
     return timedelta(minutes=_MINUTES.get(job_type, 5))

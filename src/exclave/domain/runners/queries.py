@@ -45,6 +45,25 @@ def in_group(group_id: str) -> Select[Runner]:
     return select(Runner).where(Runner.runner_group_id == group_id, Runner.deleted_at == 0).order_by(Runner.created_at)
 
 
+def on_this_machine() -> Select[str, str]:
+    """Runners of the platform `local`, of all orgs, that have an account and are not out of service; with the type of their group."""
+    return (
+        select(Runner.id, RunnerGroup.type)
+        .join(RunnerGroup, RunnerGroup.id == Runner.runner_group_id)
+        .where(
+            RunnerGroup.platform == "local",
+            RunnerGroup.deleted_at == 0,
+            Runner.deleted_at == 0,
+            Runner.account_id != "",
+            Runner.status.not_in(("deprovisioned", "deprovisioning")),
+        )
+    )
+
+
+def one_on_this_machine(runner_id: str) -> Select[Runner]:
+    return select(Runner).where(Runner.id == runner_id, Runner.id.in_(on_this_machine().with_only_columns(Runner.id)))
+
+
 def with_group(actor: Actor, runner_id: str) -> Select[Runner, RunnerGroup, RunnerGroupSettings]:
     return (
         select(Runner, RunnerGroup, RunnerGroupSettings)

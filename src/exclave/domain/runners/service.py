@@ -22,10 +22,12 @@ from exclave.domain.runners.models import (
     RunnerOperation,
 )
 from exclave.kit import db, errors, time
-from exclave.kit.context import Ctx
+from exclave.kit.context import Ctx, Runtime
 
 TOKEN_TTL = timedelta(days=90)
 LOCAL_TOPIC = "local-runners"  # who runs runners as processes of this machine looks again
+
+LOCAL_TOPIC = "runners:local"  # hints that runners of the platform `local` came or went
 
 
 async def create_group(
@@ -74,6 +76,21 @@ async def group_of(ctx: Ctx, org_id: str) -> RunnerGroup | None:
     return group
 
 
+async def local_runners(runtime: Runtime) -> dict[str, str]:
+    """Return which runners this machine is to run, with their modes: `build` for an org, `install` for an install."""
+    async with runtime.sweep() as ctx:
+        rows = await ctx.db.execute(queries.on_this_machine())
+        return {runner_id: "build" if kind == "org" else "install" for runner_id, kind in rows}
+
+
+async def local_token(runtime: Runtime, runner_id: str, ttl: timedelta) -> str:
+    """Make a token for a runner of this machine. Those of its process before end."""
+    async with runtime.sweep() as ctx:
+        runner: Runner = await db.one(ctx.db, queries.one_on_this_machine(runner_id), or_raise=errors.NotFound(f"no runner {runner_id}"))
+        await tokens.revoke_all(ctx, runner.account_id)
+        return await mint_token(ctx, runner, ttl)
+
+
 async def get(ctx: Ctx, runner_id: str) -> Runner:
     """Return a runner, or raise `NotFound`."""
     runner: Runner = await db.one(ctx.db, queries.by_id(ctx.actor, runner_id), or_raise=errors.NotFound(f"no runner {runner_id}"))
@@ -113,6 +130,7 @@ async def provision(ctx: Ctx, runner: Runner) -> None:
     ctx.db.add(operation)
     ctx.poke(LOCAL_TOPIC)
     await audit.record(ctx, "provision", runner)
+    ctx.poke(LOCAL_TOPIC)
 
 
 async def mint_token(ctx: Ctx, runner: Runner, ttl: timedelta = TOKEN_TTL) -> str:
@@ -141,6 +159,7 @@ async def deprovision(ctx: Ctx, runner: Runner) -> None:
     )
     ctx.poke(LOCAL_TOPIC)
     await audit.record(ctx, "deprovision", runner)
+    ctx.poke(LOCAL_TOPIC)
 
 
 async def beat(ctx: Ctx, runner_id: str, process: str, version: str, alive_time: int) -> RunnerHeartBeat:
