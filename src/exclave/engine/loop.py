@@ -174,6 +174,8 @@ class Loop:
                 return 0
             claimed += [workflow.id for workflow in found]
             await Advance(ctx, self._registry, moment, solo=bool(only)).everything(found)
+            for workflow in found:
+                ctx.poke(f"workflow:{workflow.id}")  # who watches it looks again
         return len(found)
 
     async def _alone(self, workflow_id: str) -> None:

@@ -23,6 +23,7 @@ from exclave.api.public import (
     sandbox_runs,
     sources,
     vcs,
+    watch,
 )
 from exclave.api.route import Routes
 from exclave.api.runner import actions as runner_actions
@@ -55,7 +56,7 @@ from exclave.kit.events import Events
 
 PUBLIC = (
     accounts, actions, actions_config, app_parts, apps, builds, components, general, install_exports, install_inputs, install_state,
-    installs, orgs, sandbox_runs, sources, vcs,
+    installs, orgs, sandbox_runs, sources, vcs, watch,
 )  # fmt: skip
 RUNNER = (
     runner_actions, runner_apps, runner_artifacts, runner_jobs, runner_logs, runner_runners, runner_sources, runner_workspaces,
