@@ -201,8 +201,6 @@ def check(body: wire.CreateActionWorkflowConfigRequest) -> None:
     for at, trigger in enumerate(body.triggers):
         where = f"triggers.{at}"
         checks.checked_cron(trigger.cron_schedule, f"{where}.cron_schedule")
-        if trigger.type == "cron" and not trigger.cron_schedule.strip():
-            raise errors.Invalid(f"{where}.cron_schedule: a cron trigger needs a schedule")
         if trigger.type in OF_COMPONENT and not trigger.component_name:
             raise errors.Invalid(f"{where}.component_name: the trigger {trigger.type} needs the component that it is about")
         if trigger.type not in OF_COMPONENT and trigger.component_name:
