@@ -9,8 +9,8 @@ import httpx
 
 from exclave.domain.apps.events import AppMayDelete, RunnerConfigCreated
 from exclave.domain.builds import service as builds
-from exclave.domain.components.events import ComponentConfigured, ComponentMayDelete
-from exclave.domain.installs import pins
+from exclave.domain.components.events import ComponentAdded, ComponentConfigured, ComponentMayDelete
+from exclave.domain.installs import subscriptions as installs
 from exclave.kit.context import Runtime
 
 MAIN_TF = b'output "greeting" { value = "hello" }\n'
@@ -20,9 +20,10 @@ def listening(runtime: Runtime) -> None:
     """Let the slices above listen, as `server/wiring.py` does. A listener that is there already is not added again."""
     wanted = (
         (ComponentConfigured, builds.on_component_configured),
-        (RunnerConfigCreated, pins.follow_runner_config),
-        (AppMayDelete, pins.keep_app_in_use),
-        (ComponentMayDelete, pins.keep_component_in_use),
+        (ComponentAdded, installs.on_component_added),
+        (RunnerConfigCreated, installs.on_runner_config_created),
+        (AppMayDelete, installs.on_app_may_delete),
+        (ComponentMayDelete, installs.on_component_may_delete),
     )
     for kind, handler in wanted:
         if handler not in runtime.events._handlers[kind]:
