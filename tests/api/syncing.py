@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import secrets
 import tarfile
 from typing import Any
 
@@ -88,3 +89,7 @@ async def configure(
 async def finish(client: httpx.AsyncClient, app_id: str, config_id: str, component_ids: list[str]) -> dict[str, Any]:
     body = {"status": "active", "status_description": "successfully synced config", "state": "{}", "component_ids": component_ids}
     return await said(await client.patch(f"/v1/apps/{app_id}/config/{config_id}", json=body), 201)
+
+
+def unique(prefix: str) -> str:
+    return f"{prefix}-{secrets.token_hex(4)}"

@@ -15,6 +15,7 @@ from exclave.domain.builds.definition import build
 from exclave.domain.builds.events import BuildFinished
 from exclave.domain.builds.steps import Run
 from exclave.domain.jobs.events import JobFinished
+from exclave.domain.orgs.models import Policy, Role
 from exclave.domain.runners import service as runners
 from exclave.engine import service as engine
 from exclave.engine.definition import Registry
@@ -85,19 +86,30 @@ class BuildRunner:
 
     async def fail(self, claim: dict[str, Any], message: str) -> None:
         path = f"/v1/runner-jobs/{claim['job']['id']}/executions/{claim['execution']['id']}"
-        await said(await self.http.post(f"{path}/result", json={"success": False, "error_code": 1, "error_metadata": {"message": message}}), 201)
+        await said(
+            await self.http.post(f"{path}/result", json={"success": False, "error_code": 1, "error_metadata": {"message": message}}), 201
+        )
         await said(await self.http.patch(path, json={"status": "failed"}), 200)
+
+
+async def _provisioned(runtime: Runtime, org: factories.OrgWithToken) -> tuple[str, str]:
+    """The id and token of an org's build runner."""
+    async with runtime.sweep(org.actor) as ctx:
+        role = Role(org_id=org.id, role_type="runner")
+        ctx.db.add(role)
+        await ctx.db.flush()
+        ctx.db.add(Policy(org_id=org.id, role_id=role.id, name="admin", permissions={org.id: "all"}))
+        await runners.group_for_org(ctx, org.id)
+        row = await runners.of_org(ctx, org.id)
+        await runners.provision(ctx, row)
+        return row.id, await runners.mint_token(ctx, row)
 
 
 @pytest.fixture
 async def runner(runtime: Runtime, org: factories.OrgWithToken, runner_client_of: Any) -> Any:
-    async with runtime.sweep(org.actor) as ctx:
-        await runners.group_for_org(ctx, org.id)
-        row = await runners.of_org(ctx, org.id)
-        await runners.provision(ctx, row)
-        token = await runners.mint_token(ctx, row)
+    runner_id, token = await _provisioned(runtime, org)
     async with runner_client_of(token) as http:
-        yield BuildRunner(row.id, http, {"main.tf": syncing.MAIN_TF, "modules/a/main.tf": b"# nothing\n"})
+        yield BuildRunner(runner_id, http, {"main.tf": syncing.MAIN_TF, "modules/a/main.tf": b"# nothing\n"})
 
 
 async def _configured(client: httpx.AsyncClient, *, name: str = "web", app: str = "hello") -> tuple[str, str, str, str]:
@@ -270,11 +282,7 @@ async def test_another_orgs_runner_reads_neither_source_nor_artifact(
     archive = await syncing.upload(client, app_id)
     digest, _ = await runner.push()
     stranger = await factories.org(runtime)
-    async with runtime.sweep(stranger.actor) as ctx:
-        await runners.group_for_org(ctx, stranger.id)
-        row = await runners.of_org(ctx, stranger.id)
-        await runners.provision(ctx, row)
-        token = await runners.mint_token(ctx, row)
+    _, token = await _provisioned(runtime, stranger)
     async with runner_client_of(token) as http:
         await said(await http.get(f"/v1/sources/{archive}"), 404)
         await said(await http.get(f"/v1/artifacts/{digest}/archive"), 404)
