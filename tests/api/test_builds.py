@@ -86,9 +86,8 @@ class BuildRunner:
 
     async def fail(self, claim: dict[str, Any], message: str) -> None:
         path = f"/v1/runner-jobs/{claim['job']['id']}/executions/{claim['execution']['id']}"
-        await said(
-            await self.http.post(f"{path}/result", json={"success": False, "error_code": 1, "error_metadata": {"message": message}}), 201
-        )
+        result = {"success": False, "error_code": 1, "error_metadata": {"message": message}}
+        await said(await self.http.post(f"{path}/result", json=result), 201)
         await said(await self.http.patch(path, json={"status": "failed"}), 200)
 
 
@@ -225,7 +224,7 @@ async def test_an_equal_source_is_not_built_twice(client: httpx.AsyncClient, run
 
 
 async def test_an_error_is_never_reused(client: httpx.AsyncClient, runner: BuildRunner, loop: Loop) -> None:
-    app_id, config, archive, component = await _configured(client)
+    _, config, archive, component = await _configured(client)
     assert await loop.drain()
     claim = await runner.claim()
     assert claim is not None
@@ -259,8 +258,8 @@ async def test_builds_are_listed_newest_first_and_built_again_on_request(client:
     assert "git_ref" in wrong["description"]
     again = await said(await client.post(f"/v1/apps/{app_id}/components/web/builds", json={"use_latest": True}), 201)
     both = await said(await client.get(f"/v1/builds?component_id={component}"), 200)
-    assert [each["id"] for each in both][0] == again["id"]
     assert len(both) == 2
+    assert both[0]["id"] == again["id"]
     assert both[0]["component_name"] == "web"
     everything = await said(await client.post(f"/v1/apps/{app_id}/components/build-all", json={}), 201)
     assert len(everything) == 1
