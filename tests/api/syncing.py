@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import secrets
 import tarfile
 from typing import Any
 
@@ -9,8 +10,8 @@ import httpx
 
 from exclave.domain.apps.events import AppMayDelete, RunnerConfigCreated
 from exclave.domain.builds import service as builds
-from exclave.domain.components.events import ComponentConfigured, ComponentMayDelete
-from exclave.domain.installs import pins
+from exclave.domain.components.events import ComponentAdded, ComponentConfigured, ComponentMayDelete
+from exclave.domain.installs import subscriptions as installs
 from exclave.kit.context import Runtime
 
 MAIN_TF = b'output "greeting" { value = "hello" }\n'
@@ -20,9 +21,10 @@ def listening(runtime: Runtime) -> None:
     """Let the slices above listen, as `server/wiring.py` does. A listener that is there already is not added again."""
     wanted = (
         (ComponentConfigured, builds.on_component_configured),
-        (RunnerConfigCreated, pins.follow_runner_config),
-        (AppMayDelete, pins.keep_app_in_use),
-        (ComponentMayDelete, pins.keep_component_in_use),
+        (ComponentAdded, installs.on_component_added),
+        (RunnerConfigCreated, installs.on_runner_config_created),
+        (AppMayDelete, installs.on_app_may_delete),
+        (ComponentMayDelete, installs.on_component_may_delete),
     )
     for kind, handler in wanted:
         if handler not in runtime.events._handlers[kind]:
@@ -87,3 +89,7 @@ async def configure(
 async def finish(client: httpx.AsyncClient, app_id: str, config_id: str, component_ids: list[str]) -> dict[str, Any]:
     body = {"status": "active", "status_description": "successfully synced config", "state": "{}", "component_ids": component_ids}
     return await said(await client.patch(f"/v1/apps/{app_id}/config/{config_id}", json=body), 201)
+
+
+def unique(prefix: str) -> str:
+    return f"{prefix}-{secrets.token_hex(4)}"

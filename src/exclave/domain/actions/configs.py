@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from sqlalchemy import Select, select
 
+from exclave.domain.actions import service
 from exclave.domain.actions.models import (
     ActionWorkflow,
     ActionWorkflowConfig,
@@ -19,7 +20,6 @@ from exclave.domain.apps.models import App
 from exclave.domain.audit import service as audit
 from exclave.domain.components import service as components
 from exclave.domain.components.models import Component
-from exclave.domain.installs.models import Install
 from exclave.kit import errors
 from exclave.kit.context import Actor, Ctx
 from exclave.kit.db import every, first, one
@@ -70,13 +70,7 @@ async def create(ctx: Ctx, app: App, name: str) -> ActionWorkflow:
     )
     ctx.db.add(action)
     await ctx.db.flush()
-    installs = await every(ctx.db, select(Install.id).where(Install.app_id == app.id, Install.deleted_at == 0))
-    for install_id in installs:
-        ctx.db.add(
-            InstallActionWorkflow(
-                org_id=app.org_id, created_by_id=ctx.actor.account_id, install_id=install_id, action_workflow_id=action.id
-            )
-        )
+    await service.action_added(ctx, action)
     await audit.record(ctx, "create", action, name=name)
     return action
 
@@ -201,8 +195,6 @@ def check(body: wire.CreateActionWorkflowConfigRequest) -> None:
     for at, trigger in enumerate(body.triggers):
         where = f"triggers.{at}"
         checks.checked_cron(trigger.cron_schedule, f"{where}.cron_schedule")
-        if trigger.type == "cron" and not trigger.cron_schedule.strip():
-            raise errors.Invalid(f"{where}.cron_schedule: a cron trigger needs a schedule")
         if trigger.type in OF_COMPONENT and not trigger.component_name:
             raise errors.Invalid(f"{where}.component_name: the trigger {trigger.type} needs the component that it is about")
         if trigger.type not in OF_COMPONENT and trigger.component_name:

@@ -1,0 +1,77 @@
+"""Orgs, their people and invites."""
+
+import httpx
+
+from exclave.domain.accounts import service as accounts
+from exclave.domain.orgs import service as orgs
+from exclave.kit.context import Runtime
+from tests import factories
+from tests.api.syncing import said, unique
+
+
+async def test_a_new_org_has_its_creator_as_admin_and_the_known_features(client: httpx.AsyncClient, org: factories.OrgWithToken) -> None:
+    name = unique("acme")
+    made = await said(await client.post("/v1/orgs", json={"name": name}), 201)
+    assert made["notifications_config"]["owner_id"] == made["id"]
+    assert made["features"]["org-runner"] is True
+    assert made["features"]["org-dashboard"] is False
+    inside = {"X-Nuon-Org-ID": made["id"]}
+    read = await said(await client.get("/v1/orgs/current", headers=inside), 200)
+    assert (read["name"], read["status"]) == (name, "active")
+    assert [each["id"] for each in await said(await client.get("/v1/orgs/current/accounts", headers=inside), 200)] == [org.actor.account_id]
+    listed = await said(await client.get(f"/v1/orgs?q={name}"), 200)
+    assert [each["id"] for each in listed] == [made["id"]]
+    app = await said(await client.post("/v1/apps", json={"name": "hello"}, headers=inside), 201)
+    await said(await client.get(f"/v1/apps/{app['id']}", headers={"X-Nuon-Org-ID": org.id}), 404)
+
+
+async def test_an_org_that_the_caller_is_not_in_is_403(client: httpx.AsyncClient, runtime: Runtime) -> None:
+    other = await factories.org(runtime)
+    await said(await client.get("/v1/orgs/current", headers={"X-Nuon-Org-ID": other.id}), 403)
+
+
+async def test_names_of_orgs_are_unique_and_not_empty(client: httpx.AsyncClient) -> None:
+    name = unique("acme")
+    await said(await client.post("/v1/orgs", json={"name": name}), 201)
+    taken = await said(await client.post("/v1/orgs", json={"name": name}), 400)
+    assert name in taken["description"]
+    await said(await client.post("/v1/orgs", json={"name": " "}), 400)
+    await said(await client.post("/v1/orgs", json={}), 400)
+
+
+async def test_an_org_is_renamed_and_deleted_once_it_is_empty(client: httpx.AsyncClient) -> None:
+    made = await said(await client.post("/v1/orgs", json={"name": unique("acme")}), 201)
+    inside = {"X-Nuon-Org-ID": made["id"]}
+    name = unique("renamed")
+    assert (await said(await client.patch("/v1/orgs/current", json={"name": name}, headers=inside), 200))["name"] == name
+    app = await said(await client.post("/v1/apps", json={"name": "hello"}, headers=inside), 201)
+    refused = await said(await client.delete("/v1/orgs/current", headers=inside), 400)
+    assert "still has apps" in refused["description"]
+    assert await said(await client.delete(f"/v1/apps/{app['id']}", headers=inside), 200) is True
+    assert await said(await client.delete("/v1/orgs/current", headers=inside), 200) is True
+    await said(await client.get("/v1/orgs/current", headers=inside), 403)
+
+
+async def test_an_invite_is_accepted_by_the_account_of_its_address(
+    client: httpx.AsyncClient, runtime: Runtime, org: factories.OrgWithToken
+) -> None:
+    email = f"{unique('bob')}@example.com"
+    invited = await said(await client.post("/v1/orgs/current/invites", json={"email": email}), 201)
+    assert (invited["status"], invited["role_type"]) == ("pending", "org_admin")
+    await said(await client.post("/v1/orgs/current/invites", json={"email": email}), 400)
+    await said(await client.post("/v1/orgs/current/invites", json={"email": "no address"}), 400)
+    async with runtime.sweep() as ctx:
+        bob = await accounts.create(ctx, email)
+        assert await orgs.accept_invites(ctx, bob.id, email) == [org.id]
+        assert await orgs.accept_invites(ctx, bob.id, email) == []
+    listed = await said(await client.get("/v1/orgs/current/invites"), 200)
+    assert [each["status"] for each in listed] == ["accepted"]
+    members = await said(await client.get("/v1/orgs/current/accounts"), 200)
+    assert {each["email"] for each in members} == {email, org.actor.email}
+    answer = await client.post("/v1/orgs/current/remove-user", json={"user_id": bob.id})
+    assert answer.status_code in (201, 202)
+    assert answer.json()["id"] == org.actor.account_id
+    members = await said(await client.get("/v1/orgs/current/accounts"), 200)
+    assert {each["email"] for each in members} == {org.actor.email}
+    last = await said(await client.post("/v1/orgs/current/remove-user", json={"user_id": org.actor.account_id}), 400)
+    assert "at least one member" in last["description"]

@@ -1,0 +1,69 @@
+"""Where a source may come from."""
+
+from pathlib import Path
+
+import pytest
+
+from exclave.domain.vcs import rules
+from exclave.kit import errors
+
+DIGEST = "sha256:" + "a" * 64
+
+
+@pytest.mark.parametrize(
+    ("repo", "url"),
+    [
+        ("acme/infra", "https://github.com/acme/infra.git"),
+        ("acme/infra.git", "https://github.com/acme/infra.git"),
+        ("https://git.example.com/a/b.git", "https://git.example.com/a/b.git"),
+    ],
+)
+def test_a_slug_is_a_repository_on_github_and_a_url_stays_itself(repo: str, url: str) -> None:
+    source = rules.checked(repo, "modules/./vpc", "main", "", ())
+    assert (rules.url_of(source.repo), source.directory, source.branch) == (url, "modules/vpc", "main")
+
+
+@pytest.mark.parametrize(
+    ("repo", "directory", "branch", "says"),
+    [
+        ("git@github.com:acme/infra.git", ".", "main", "ssh and other transports are not taken"),
+        ("ext::sh -c id", ".", "main", "not taken"),
+        ("--upload-pack=id", ".", "main", "not taken"),
+        ("https://user:secret@example.com/a", ".", "main", "a URL with credentials is not stored"),
+        ("acme/infra", "/etc", "main", "below the root"),
+        ("acme/infra", "a/../../b", "main", "leads out"),
+        ("acme/infra", ".", "", "needs a branch"),
+        ("acme/infra", ".", "--upload-pack=id", "not the name of a branch"),
+        ("acme/infra", ".", "a b", "not the name of a branch"),
+        ("", ".", "main", "a repository is needed"),
+        ("./", ".", "", "EXCLAVE_LOCAL_SOURCES"),
+        ("~/infra", ".", "", "EXCLAVE_LOCAL_SOURCES"),
+        ("file:///etc", ".", "", "EXCLAVE_LOCAL_SOURCES"),
+    ],
+)
+def test_anything_else_is_refused_with_the_way_out(repo: str, directory: str, branch: str, says: str) -> None:
+    with pytest.raises(errors.Invalid) as raised:
+        rules.checked(repo, directory, branch, "", ("/srv/sources",))
+    assert says in raised.value.description
+    assert "secret" not in raised.value.description
+
+
+def test_an_uploaded_archive_needs_no_branch() -> None:
+    source = rules.checked("./", "sandbox", "", DIGEST, ())
+    assert (source.repo, source.directory, source.branch, source.archive) == ("./", "sandbox", "", DIGEST)
+
+
+def test_an_archive_beside_a_repository_is_refused() -> None:
+    with pytest.raises(errors.Invalid):
+        rules.checked("acme/infra", ".", "main", DIGEST, ())
+
+
+def test_a_path_of_the_host_is_taken_below_a_listed_root_and_links_do_not_lead_out(tmp_path: Path) -> None:
+    root, outside = tmp_path / "root", tmp_path / "outside"
+    (root / "infra").mkdir(parents=True)
+    outside.mkdir()
+    (root / "link").symlink_to(outside)
+    assert rules.checked(str(root / "infra"), ".", "", "", (str(root),)).repo == f"file://{root}/infra"
+    for wrong in (root / "link", root / ".." / "outside", tmp_path):
+        with pytest.raises(errors.Invalid):
+            rules.checked(str(wrong), ".", "", "", (str(root),))
