@@ -48,7 +48,11 @@ contracts: $(STAMP)
 	$(BIN)/lint-imports
 
 unit: $(STAMP)
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto
+
+# A smoke test on every other Python from 3.11 to 3.13 that this machine has.
+smoke: $(STAMP)
+	@$(BIN)/python tests/smoke.py
 
 clean:
 	rm -rf $(VENV) .venv-smoke-* build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -19,11 +19,14 @@ from exclave.api.public import (
     install_inputs,
     install_state,
     installs,
+    logs,
     orgs,
+    runners,
     sandbox_runs,
     sources,
     vcs,
     watch,
+    workspaces,
 )
 from exclave.api.route import Routes
 from exclave.api.runner import actions as runner_actions
@@ -56,7 +59,7 @@ from exclave.kit.events import Events
 
 PUBLIC = (
     accounts, actions, actions_config, app_parts, apps, builds, components, general, install_exports, install_inputs, install_state,
-    installs, orgs, sandbox_runs, sources, vcs, watch,
+    installs, logs, orgs, runners, sandbox_runs, sources, vcs, watch, workspaces,
 )  # fmt: skip
 RUNNER = (
     runner_actions, runner_apps, runner_artifacts, runner_jobs, runner_logs, runner_runners, runner_sources, runner_workspaces,
