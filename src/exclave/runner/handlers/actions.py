@@ -16,7 +16,7 @@ from exclave.client.runner import plan_as
 from exclave.kit.errors import Problem
 from exclave.runner import environment
 from exclave.runner.handlers import sources
-from exclave.runner.job import Job, JobFailed, Outcome
+from exclave.runner.job import Job, JobFailed, Outcome, Stopped
 from exclave.wire.plans.actions import ActionWorkflowRunPlan, ActionWorkflowRunStepPlan
 
 _LONGEST_OUTPUT_LINE = 64 * 1024
@@ -53,7 +53,7 @@ async def run_action(job: Job) -> Outcome:
     for step in steps:
         try:
             outputs = await _run_step(job, plan, step, ends)
-        except (Problem, asyncio.CancelledError):
+        except (Problem, Stopped, asyncio.CancelledError):
             await _tell_rest(job, plan, steps[step.number + 1 :])
             raise
         merged.update(outputs)
@@ -76,7 +76,7 @@ async def _run_step(job: Job, plan: ActionWorkflowRunPlan, step: Step, ends: flo
         except StepTimedOut:
             await tell("timed-out")
             raise
-        except (Problem, asyncio.CancelledError):
+        except (Problem, Stopped, asyncio.CancelledError):
             with suppress(Problem):
                 await asyncio.shield(tell("error"))
             raise
