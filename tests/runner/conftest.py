@@ -97,6 +97,7 @@ def runner_process(plane: ControlPlane, work: Path, *, runner_id: str = "", **en
         "RUNNER_API_TOKEN": RUNNER_TOKEN,
         "RUNNER_ID": runner_id or new_id("run"),
         "EXCLAVE_RUNNER_WORK": str(work),
+        "EXCLAVE_RUNNER_DRAIN_SECONDS": "2",
         **env,
     }
     return subprocess.Popen(

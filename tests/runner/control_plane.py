@@ -8,6 +8,8 @@ import gzip
 import hashlib
 import io
 import json
+import select
+import socket
 import tarfile
 import threading
 import time
@@ -87,6 +89,7 @@ class ControlPlane:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
 
             def log_message(self, *_: object) -> None:
                 pass
@@ -111,7 +114,7 @@ class ControlPlane:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
     def close(self) -> None:
         self._server.shutdown()
@@ -203,8 +206,11 @@ class ControlPlane:
     def _claim(self, call: Any, request: dict[str, Any]) -> None:
         until = time.monotonic() + min(request["wait_seconds"], 30)
         with self.changed:
-            while not self.queue:
-                if not self.changed.wait(until - time.monotonic()) and time.monotonic() >= until:
+            while not self.queue or _is_gone(call.connection):
+                if _is_gone(call.connection):
+                    return None
+                self.changed.wait(0.05)
+                if time.monotonic() >= until:
                     return call.answer(204)
             job, plan = self.queue.pop(0)
             execution = Execution(new_id("run"), job, f"lease-token-{new_id('tok')}", plan, time.monotonic() + self.lease_seconds)
@@ -319,3 +325,9 @@ class ControlPlane:
                 member.size = len(content)
                 tar.addfile(member, io.BytesIO(content))
         return data.getvalue()
+
+
+def _is_gone(connection: socket.socket) -> bool:
+    """Did the other side hang up? Then a job must not be given to it."""
+    readable, _, _ = select.select([connection], [], [], 0)
+    return bool(readable) and connection.recv(1, socket.MSG_PEEK) == b""

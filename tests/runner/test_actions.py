@@ -174,12 +174,13 @@ async def test_no_child_holds_a_token(plane: ControlPlane, work: Work) -> None:
 
 
 def processes_with(text: str) -> list[int]:
+    """List the processes whose command line holds a text."""
     found = []
     for entry in os.listdir("/proc"):
         if entry.isdecimal():
             try:
                 with open(f"/proc/{entry}/cmdline", "rb") as file:
-                    if text.encode() in file.read():
+                    if text.encode() in file.read().replace(b"\0", b" "):
                         found.append(int(entry))
             except OSError:
                 continue

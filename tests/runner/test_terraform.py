@@ -27,6 +27,17 @@ output "secret" {
 }
 output "nothing" { value = { a = null, b = "", c = 0, d = false, e = [] } }
 """
+POSTCONDITION = """
+resource "terraform_data" "x" {
+  input = "a"
+  lifecycle {
+    postcondition {
+      condition     = self.input == "b"
+      error_message = "one is not two"
+    }
+  }
+}
+"""
 
 
 def plan_of(plane: ControlPlane, files: dict[str, str], *, workspace: str = "tfwtest", **given: Any) -> dict[str, Any]:
@@ -173,13 +184,7 @@ async def test_the_state_is_kept_by_us_whatever_the_module_says(plane: ControlPl
     [
         ({"main.tf": 'module "x" {\n  source = "./nowhere"\n}\n'}, "create-apply-plan", "init", "nowhere"),
         ({"main.tf": 'output "x" { value = var.missing }\n'}, "create-apply-plan", "plan", "missing"),
-        (
-            {"main.tf": 'resource "terraform_data" "x" {\n  input = "a"\n  lifecycle {\n    postcondition {\n      condition = self.input == "b"\n      '
-             'error_message = "one is not two"\n    }\n  }\n}\n'},
-            "create-apply-plan",
-            "plan",
-            "one is not two",
-        ),
+        ({"main.tf": POSTCONDITION}, "create-apply-plan", "plan", "one is not two"),
     ],
 )  # fmt: skip
 async def test_what_terraform_says_is_in_the_result(

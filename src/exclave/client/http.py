@@ -27,6 +27,8 @@ TIMEOUT = 30.0
 _PATIENCE = 20.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
 _TRY_AGAIN = frozenset({429, 502, 503, 504})
+# What is wrong with our own call does not mend by waiting.
+_OURS = (httpx.LocalProtocolError, httpx.UnsupportedProtocol)
 _HARMLESS = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS"})
 
 
@@ -129,9 +131,7 @@ class Http:
         `content` may be a function that returns the bytes or a fresh stream, so that it can be sent again. `timeout` bounds one
         attempt and `patience` all of them, in seconds.
         """
-        sent = {**self._headers, **headers}
-        if auth is None and (token := self._token()):
-            sent.setdefault("Authorization", f"Bearer {token}")
+        sent = {**self._headers, **headers} if auth is not None else self._authorized(headers)
         if body is not None:
             content, content_type = msgspec.json.encode(body), "application/json"
         if content is not None:
@@ -152,7 +152,7 @@ class Http:
                     timeout=self._timeout if timeout is None else timeout,
                 )
             except httpx.TransportError as error:
-                if not repeatable or time.monotonic() + wait > give_up:
+                if not repeatable or isinstance(error, _OURS) or time.monotonic() + wait > give_up:
                     raise self._unreachable(method, path, error) from error
             else:
                 if answer.is_success:
@@ -167,7 +167,7 @@ class Http:
         """Write the answer of a GET to a new file (mode 0600) of at most `limit` bytes; return its size."""
         give_up = time.monotonic() + (self._patience if patience is None else patience)
         pause = _FIRST_PAUSE
-        headers = {**self._headers, "Authorization": f"Bearer {self._token()}"}
+        headers = self._authorized({})
         while True:
             wait = random.uniform(0, pause)
             try:
@@ -178,14 +178,14 @@ class Http:
                     if answer.status_code not in _TRY_AGAIN or time.monotonic() + wait > give_up:
                         raise self._refused("GET", path, answer)
             except httpx.TransportError as error:
-                if time.monotonic() + wait > give_up:
+                if isinstance(error, _OURS) or time.monotonic() + wait > give_up:
                     raise self._unreachable("GET", path, error) from error
             await asyncio.sleep(wait)
             pause = min(pause * 2, _LONGEST_PAUSE)
 
     async def lines(self, path: str, *, params: Mapping[str, Any] = {}, headers: Mapping[str, str] = {}) -> AsyncIterable[str]:
         """Open a stream of lines (server-sent events) that stays open until the far end closes it."""
-        sent = {**self._headers, "Authorization": f"Bearer {self._token()}", "Accept": "text/event-stream", **headers}
+        sent = self._authorized({"Accept": "text/event-stream", **headers})
 
         async def read() -> AsyncIterable[str]:
             timeout = httpx.Timeout(self._timeout, read=None)
@@ -214,6 +214,10 @@ class Http:
                 f"{answer.request.method} {_place(answer.request.url)} answered something else than {into.__name__}: {error}. "
                 "Is this the address of an Exclave API of about the same version?"
             ) from error
+
+    def _authorized(self, headers: Mapping[str, str]) -> dict[str, str]:
+        token = self._token()
+        return {**self._headers, **({"Authorization": f"Bearer {token}"} if token else {}), **headers}
 
     async def _store(self, answer: httpx.Response, into: Path, limit: int) -> int:
         size = 0

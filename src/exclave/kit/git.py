@@ -23,7 +23,7 @@ _FULL_HASH = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?\Z", re.IGNORECASE)
 _SHORT_HASH = re.compile(r"[0-9a-f]{5,40}\Z", re.IGNORECASE)
 _REF = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./+@#=-]*\Z")
 _SCP = re.compile(r"(?:[A-Za-z0-9_][A-Za-z0-9_.-]*@)?[A-Za-z0-9][A-Za-z0-9.-]*:(?!//)[A-Za-z0-9_~][A-Za-z0-9_./~-]*\Z")
-_SHORT_NAME = re.compile(r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+\Z")
+_SHORT_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*/[A-Za-z0-9_][A-Za-z0-9_.-]*\Z")
 
 
 class GitRefused(Invalid):

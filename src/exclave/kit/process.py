@@ -138,7 +138,10 @@ class Child:
         orphan_signal: signal.Signals = signal.SIGKILL,
         record: Callable[[int], None] | None = None,
     ) -> "Child":
-        """Start a program. With `stdout` its output goes to a new file (mode 0600) instead of `on_line`."""
+        """Start a program. With `stdout` its output goes to a new file (mode 0600) instead of `on_line`.
+
+        `orphan_signal` is what the program gets when this process dies before it.
+        """
         inherited: list[int] = []  # write ends, closed here once the child has them
         kept: list[int] = []
         sources: list[tuple[int, str]] = []
@@ -165,6 +168,9 @@ class Child:
                     stderr=err,
                     start_new_session=True,
                     preexec_fn=_prepare(orphan_signal),
+                    # One that may finish on its own holds the other ends of its pipes too: writing into a pipe that nobody
+                    # reads would kill it before it has put its house in order.
+                    pass_fds=() if orphan_signal == signal.SIGKILL else tuple(kept),
                 )
             except FileNotFoundError as error:
                 raise ToolMissing(f"cannot start {argv[0]!r} in {cwd}: no such program. Install it or name its path.") from error

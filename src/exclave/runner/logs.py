@@ -92,18 +92,7 @@ class JobLog:
         self.tail.append(body)
         if self._sender is None or self._ended:
             return
-        self._sequence += 1
-        record = LogRecord(
-            time_unix_nano=time.time_ns(),
-            severity_number=severity,  # type: ignore[arg-type]
-            severity_text=SEVERITIES.get(severity, "INFO"),
-            body=AnyValue(string_value=body),
-        )
-        record.attributes.extend(self._attributes)
-        record.attributes.append(KeyValue(key="exclave.seq", value=AnyValue(int_value=self._sequence)))
-        if self.step:
-            record.attributes.append(_text("runner_job_execution_step.name", self.step))
-        record.attributes.extend(_text(name, self._redact(value)) for name, value in attributes.items())
+        record = self._record(body, severity, attributes)
         self._pending.records.append(record)
         self._pending.size += len(body) + 200
         self._idle.clear()
@@ -138,6 +127,21 @@ class JobLog:
         if self._sender is not None:
             with suppress(asyncio.CancelledError):
                 await self._sender
+
+    def _record(self, body: str, severity: int, attributes: Mapping[str, str]) -> LogRecord:
+        self._sequence += 1
+        record = LogRecord(
+            time_unix_nano=time.time_ns(),
+            severity_number=severity,  # type: ignore[arg-type]
+            severity_text=SEVERITIES.get(severity, "INFO"),
+            body=AnyValue(string_value=body),
+        )
+        record.attributes.extend(self._attributes)
+        record.attributes.append(KeyValue(key="exclave.seq", value=AnyValue(int_value=self._sequence)))
+        if self.step:
+            record.attributes.append(_text("runner_job_execution_step.name", self.step))
+        record.attributes.extend(_text(name, self._redact(value)) for name, value in attributes.items())
+        return record
 
     async def _send_all(self) -> None:
         while True:
@@ -174,32 +178,38 @@ class JobLog:
 
     def _set_aside(self) -> None:
         """Encode what is pending as the youngest batch: in memory while there is room and nothing is on disk, else on disk."""
+        records, size = self._pending.records, self._pending.size
+        self._pending = _Batch()
+        in_memory = not self._spooled and self._waiting_bytes + size <= _MEMORY_BYTES
+        if not in_memory and self._spool_end + size > _SPOOL_BYTES:
+            self._dropped += len(records)
+            return
+        if self._dropped:
+            told = f"{self._dropped} lines before these were left out: the server did not take them in time"
+            records.append(self._record(told, WARN, {}))
+            self._dropped = 0
+        encoded = self._encoded(records)
+        if in_memory:
+            self._waiting.append(encoded)
+            self._waiting_bytes += len(encoded)
+            return
+        try:
+            with open(self._spool, "ab", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
+                file.write(encoded)
+        except OSError:  # the disk is full: the job goes on without these lines
+            self._dropped += len(records)
+            return
+        self._spooled.append((self._spool_end, len(encoded)))
+        self._spool_end += len(encoded)
+
+    def _encoded(self, records: list[LogRecord]) -> bytes:
         request = ExportLogsServiceRequest()
         logs = request.resource_logs.add()
         logs.resource.attributes.extend(self._resource)
         scope = logs.scope_logs.add()
         scope.scope.name = "exclave.runner"
-        scope.log_records.extend(self._pending.records)
-        self._pending = _Batch()
-        encoded: bytes = request.SerializeToString()
-        if not self._spooled and self._waiting_bytes + len(encoded) <= _MEMORY_BYTES:
-            self._waiting.append(encoded)
-            self._waiting_bytes += len(encoded)
-            return
-        if self._spool_end + len(encoded) > _SPOOL_BYTES:
-            self._dropped += len(scope.log_records)
-            return
-        if self._dropped:
-            dropped, self._dropped = self._dropped, 0
-            self.write(f"{dropped} lines were left out here: the server did not take them in time", severity=WARN)
-        try:
-            with open(self._spool, "ab", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
-                file.write(encoded)
-        except OSError:  # the disk is full: the job goes on without these lines
-            self._dropped += len(scope.log_records)
-            return
-        self._spooled.append((self._spool_end, len(encoded)))
-        self._spool_end += len(encoded)
+        scope.log_records.extend(records)
+        return bytes(request.SerializeToString())
 
     def _oldest(self) -> bytes | None:
         if self._waiting:

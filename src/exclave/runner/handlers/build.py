@@ -45,7 +45,9 @@ async def build_terraform_module(job: Job) -> Outcome:
         layers = await asyncio.to_thread(_layers_of, fetched.directory)
         if not any(layer.title.endswith((".tf", ".tf.json", ".tofu")) for layer in layers):
             path = (plan.source.path if plan.source else "") or (plan.git_source.path if plan.git_source else "") or "."
-            raise JobFailed(f"the source holds no Terraform file in {path!r}: check the component's directory", reason="source-empty")
+            raise JobFailed(
+                f"the source holds no Terraform file in {path!r}: check the component's directory", reason="source-empty"
+            )
         manifest = manifest_of(layers)
     with job.step("push"):
         digest = await _push(job, layers, manifest)
@@ -120,7 +122,9 @@ async def _push(job: Job, layers: list[Layer], manifest: bytes) -> str:
             uploads.create_task(put(layer.digest, _content_of(layer), layer.size))
     digest = await job.api.put_manifest(manifest)
     if digest != _digest(manifest):
-        raise JobFailed(f"the control plane stored the manifest as {digest}, sent was {_digest(manifest)}", reason="digest-mismatch")
+        raise JobFailed(
+            f"the control plane stored the manifest as {digest}, sent was {_digest(manifest)}", reason="digest-mismatch"
+        )
     return digest
 
 
