@@ -191,6 +191,27 @@ async def test_what_only_plans_does_not_wait_behind_an_approval(ctx):
     assert plans.serial_key not in ("", install.id)
 
 
+async def test_what_misses_an_install_that_is_being_made_is_there_at_the_next_state(runtime, org):
+    from exclave.domain.components.models import Component
+
+    async with runtime.request(org.actor) as ctx:
+        app = await made.app(ctx)
+        install = (await create(ctx, app)).install
+        ctx.db.add(Component(org_id=org.id, app_id=app.id, name="late", type="terraform_module"))
+        await made.action(ctx, app, "late")
+
+    async def look() -> None:
+        async with runtime.request(org.actor) as ctx:
+            found = await installs.get(ctx, install.id)
+            await installs.refresh_state(ctx, found, by_id=found.id, by_type="installs")
+            await actions.ensure(ctx, found)
+
+    await asyncio.gather(*(look() for _ in range(4)))
+    async with runtime.request(org.actor) as ctx:
+        assert await count(ctx, InstallComponent, install_id=install.id) == 3
+        assert await count(ctx, InstallActionWorkflow, install_id=install.id) == 1
+
+
 async def test_a_renamed_install_is_renamed_in_its_state(ctx):
     app = await made.app(ctx)
     install = (await create(ctx, app)).install

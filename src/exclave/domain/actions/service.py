@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import select, update
+from sqlalchemy.dialects.postgresql import insert
 
 from exclave.domain.actions import queries, rules
 from exclave.domain.actions.models import (
@@ -22,7 +23,7 @@ from exclave.domain.installs.models import Install
 from exclave.domain.runners import service as runners
 from exclave.engine.definition import StepSpec
 from exclave.engine.models import Workflow, WorkflowStep
-from exclave.kit import errors
+from exclave.kit import errors, ids
 from exclave.kit.context import Ctx
 from exclave.kit.db import every, one
 
@@ -31,16 +32,14 @@ KIND = "action.run"
 
 async def ensure(ctx: Ctx, install: Install) -> None:
     """Give an install its row of every action of its app. Twice is once."""
-    for action_id in (await ctx.db.execute(queries.missing_in(install))).scalars().all():
-        ctx.db.add(
-            InstallActionWorkflow(
-                org_id=install.org_id,
-                created_by_id=ctx.actor.account_id,
-                install_id=install.id,
-                action_workflow_id=action_id,
-            )
-        )
-    await ctx.db.flush()
+    missing = (await ctx.db.execute(queries.missing_in(install))).scalars().all()
+    if not missing:
+        return
+    owned = {"org_id": install.org_id, "created_by_id": ctx.actor.account_id, "install_id": install.id}
+    # Two may find the same one missing at once: the database keeps one.
+    rows = [{**owned, "id": ids.new_id(InstallActionWorkflow.prefix), "action_workflow_id": action_id} for action_id in missing]
+    wanted = insert(InstallActionWorkflow).values(rows)
+    await ctx.db.execute(wanted.on_conflict_do_nothing(index_elements=["install_id", "action_workflow_id", "deleted_at"]))
 
 
 async def on_install_created(ctx: Ctx, event: InstallCreated) -> None:

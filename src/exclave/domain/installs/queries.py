@@ -123,6 +123,16 @@ def components_of(install_id: str) -> Select[InstallComponent, Component]:
     )
 
 
+def component_of(install_id: str, component_id: str) -> Select[InstallComponent]:
+    return select(InstallComponent).where(InstallComponent.install_id == install_id, InstallComponent.component_id == component_id)
+
+
+def missing_components(install: Install) -> Select[Component]:
+    """Components of the app that the install has no row for."""
+    have = select(InstallComponent.component_id).where(InstallComponent.install_id == install.id)
+    return app_components(install.app_id).where(Component.id.not_in(have))
+
+
 def config_of(install_id: str) -> Select[InstallConfig]:
     return select(InstallConfig).where(InstallConfig.install_id == install_id, InstallConfig.deleted_at == 0)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import func, or_, select
+from sqlalchemy.dialects.postgresql import insert
 
 from exclave.domain.accounts import service as accounts
 from exclave.domain.apps.models import App, AppInput, AppRunnerConfig
@@ -149,14 +150,22 @@ def _owned(ctx: Ctx) -> dict[str, Any]:
 
 async def ensure_component(ctx: Ctx, install: Install, component: Component) -> InstallComponent:
     """Return the install's row of a component, made at the first call, with its workspace."""
-    statement = select(InstallComponent).where(InstallComponent.install_id == install.id, InstallComponent.component_id == component.id)
+    statement = queries.component_of(install.id, component.id)
     row: InstallComponent | None = await first(ctx.db, statement)
     if row is None:
-        row = InstallComponent(org_id=install.org_id, created_by_id=ctx.actor.account_id, install_id=install.id, component_id=component.id)
-        ctx.db.add(row)
-        await ctx.db.flush()
+        # Two may find it missing at once: the database keeps one.
+        values = {"id": ids.new_id(InstallComponent.prefix), "install_id": install.id, "component_id": component.id}
+        wanted = insert(InstallComponent).values(org_id=install.org_id, created_by_id=ctx.actor.account_id, **values)
+        await ctx.db.execute(wanted.on_conflict_do_nothing(index_elements=["install_id", "component_id"]))
+        row = await one(ctx.db, statement)
         await workspaces.ensure(ctx, row)
     return row
+
+
+async def ensure_components(ctx: Ctx, install: Install) -> None:
+    """Give an install its row of every component of its app: one that was added in the same moment may have missed it."""
+    for component in await every(ctx.db, queries.missing_components(install)):
+        await ensure_component(ctx, install, component)
 
 
 async def get(ctx: Ctx, ref: str) -> Install:
@@ -323,5 +332,6 @@ async def write_state(ctx: Ctx, install: Install, *, declared: list[AppInput] | 
 
 async def refresh_state(ctx: Ctx, install: Install, *, by_id: str, by_type: str) -> InstallState:
     """Write what the control plane knows now and keep a version of the whole document: the step `generate install state`."""
+    await ensure_components(ctx, install)
     await write_state(ctx, install)
     return await states.generate(ctx, install.id, by_id=by_id, by_type=by_type)
