@@ -1,7 +1,8 @@
 """What the runner is told about an action run: rendered commands and environment, never a token (spec runner.md 5.6)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from exclave.domain.actions import rules
 from exclave.domain.actions.models import (
@@ -17,7 +18,7 @@ from exclave.domain.states import service as states
 from exclave.domain.vcs import service as vcs
 from exclave.kit.context import Ctx
 from exclave.wire.plans.actions import ActionWorkflowRunPlan, ActionWorkflowRunStepPlan
-from exclave.wire.plans.base import Source
+from exclave.wire.plans.base import AWSAuth, Source
 
 
 @dataclass(frozen=True)
@@ -68,10 +69,19 @@ async def build(ctx: Ctx, install: Install, opened: Opened) -> ActionWorkflowRun
             for name, value in run.run_env_vars.items()
         },
         cluster_info=clouds.cluster_info(state.document),
-        aws_auth=clouds.aws_auth(state.document, "maintenance", session=f"action-{install.id}"),
+        aws_auth=_aws_auth(opened, state.document, session=f"action-{install.id}"),
         timeout=opened.config.timeout,
         sensitive_values=state.sensitive_values,
     )
+
+
+def _aws_auth(opened: Opened, document: Mapping[str, Any], *, session: str) -> AWSAuth | None:
+    """An action runs as the maintenance role; by hand, as the break-glass role that its config names."""
+    wanted = opened.config.break_glass_role_arn
+    if not wanted or opened.run.trigger_type != "manual":
+        return clouds.aws_auth(document, "maintenance", session=session)
+    role = rules.render(wanted, document, where=f"action {opened.action.name!r}, break_glass_role")
+    return clouds.break_glass_auth(document, role, session=session)
 
 
 async def _source_of(ctx: Ctx, config: ActionWorkflowStepConfig) -> Source | None:
