@@ -238,7 +238,7 @@ async def test_a_server_that_is_not_local_refuses_the_platform_local(runtime, or
     async with httpx.AsyncClient(transport=transport, base_url="http://x", headers={"Authorization": org.token}) as client:
         answer = await create(client, app)
     assert answer.status_code == 400
-    assert "EXCLAVE_LOCAL_PLATFORM" in answer.json()["description"]
+    assert "EXCLAVE_ALLOW_LOCAL_PLATFORM" in answer.json()["description"]
 
 
 async def test_a_viewer_of_another_orgs_app_cannot_install_it(stranger, app):

@@ -119,7 +119,7 @@ def test_templates_see_defaults_and_people_see_masks():
         ("aws-ecs", "eu-west-1", None, False, None),
         ("azure-aks", None, "westeurope", False, None),
         ("local", None, None, True, None),
-        ("local", None, None, False, "EXCLAVE_LOCAL_PLATFORM"),
+        ("local", None, None, False, "EXCLAVE_ALLOW_LOCAL_PLATFORM"),
         ("aws", None, None, False, "give aws_account"),
         ("aws", "eu", "westeurope", False, "not both"),
         ("local", "eu", "westeurope", True, "not both"),

@@ -187,7 +187,7 @@ def check_account(runner_type: str, *, aws_region: str | None, azure_location: s
         if not local_allowed:
             raise errors.Invalid(
                 "the app's runner type is `local`, which runs the app's code on the server's own host: this server does not allow it; "
-                "its operator can, by EXCLAVE_LOCAL_PLATFORM=true"
+                "its operator can, by EXCLAVE_ALLOW_LOCAL_PLATFORM=true"
             )
         return
     if aws_region is None and azure_location is None:
