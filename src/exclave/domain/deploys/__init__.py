@@ -1,1 +1,1 @@
-"""Deploys and teardowns of a component in an install."""
+"""Deploys and teardowns of an install's components: plan, ask, apply exactly that, keep the outputs."""

@@ -1,1 +1,1 @@
-"""Sandbox runs: the Terraform below everything else of an install."""
+"""Sandbox runs: plan and apply the Terraform that makes an install's surroundings, and keep what it put out."""

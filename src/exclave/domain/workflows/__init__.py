@@ -1,1 +1,1 @@
-"""What a change does, step by step: definitions, and the verbs approve, retry, skip, cancel."""
+"""What an install goes through: the definitions of its workflows, and what a user may do to one that runs."""

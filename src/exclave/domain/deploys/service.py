@@ -1,0 +1,168 @@
+"""Deploys as rows: open, move, end, and start one by hand. How a deploy runs is in `steps`."""
+
+from dataclasses import dataclass
+
+from exclave.domain.audit import service as audit
+from exclave.domain.builds import service as builds
+from exclave.domain.builds.models import ComponentBuild
+from exclave.domain.components import service as components
+from exclave.domain.components.models import Component
+from exclave.domain.deploys import queries, rules
+from exclave.domain.deploys.models import InstallDeploy
+from exclave.domain.installs import service as installs
+from exclave.domain.installs import statuses
+from exclave.domain.installs.models import Install, InstallComponent
+from exclave.domain.jobs.service import JobOutputs
+from exclave.domain.logs import service as logs
+from exclave.domain.states import service as states
+from exclave.engine.models import Workflow
+from exclave.kit import errors
+from exclave.kit.context import Ctx
+from exclave.kit.db import first, one
+
+
+@dataclass(frozen=True)
+class Started:
+    """A deploy asked for by hand, and the workflow that makes it."""
+
+    deploy: InstallDeploy
+    workflow: Workflow
+
+
+async def start(
+    ctx: Ctx, install: Install, build_id: str, *, component_id: str = "", plan_only: bool = False, dependents: bool = False
+) -> Started:
+    """Deploy one build to an install, alone or with everything that depends on its component.
+
+    Raises `Invalid` for a build of another app, of another component than named, or one that has failed.
+    """
+    if not build_id:
+        raise errors.Invalid("build_id: name the build to deploy")
+    build = await builds.get(ctx, build_id)
+    component = await components.get(ctx, build.component_id)
+    if component.app_id != install.app_id:
+        raise errors.Invalid(f"build_id: {build_id} is a build of another app")
+    if component_id and component.id != component_id:
+        raise errors.Invalid(f"build_id: {build_id} is a build of the component {component.name!r}")
+    if build.status == "error":
+        raise errors.Invalid(f"build_id: {build_id} has failed ({build.status_description}): build the component again")
+    row = await installs.component(ctx, install, component.id)
+    deploy = await _opened(ctx, install, row, build_id=build.id, kind="apply", plan_only=plan_only)
+    workflow = await installs.start(
+        ctx,
+        install,
+        "manual_deploy",
+        plan_only=plan_only,
+        metadata={
+            "workflow-name-suffix": component.name,
+            "install_deploy_id": deploy.id,
+            "deploy_dependents": "true" if dependents else "false",
+        },
+    )
+    deploy.install_workflow_id = workflow.id
+    await ctx.db.flush()
+    return Started(deploy, workflow)
+
+
+async def open_deploy(
+    ctx: Ctx, install: Install, row: InstallComponent, build: ComponentBuild, *, kind: str, key: str, workflow: Workflow, adopt: str = ""
+) -> InstallDeploy:
+    """Return the deploy of a step, made at the first call; `adopt` names one that was made beforehand and has no step yet."""
+    known = await by_key(ctx, key)
+    if known is not None:
+        return known
+    if adopt:
+        waiting = await get(ctx, adopt)
+        if waiting.step_key is None:
+            waiting.step_key = key
+            await ctx.db.flush()
+            return waiting
+    deploy = await _opened(ctx, install, row, build_id=build.id, kind=kind, plan_only=workflow.plan_only)
+    deploy.step_key, deploy.install_workflow_id = key, workflow.id
+    await ctx.db.flush()
+    return deploy
+
+
+async def _opened(ctx: Ctx, install: Install, row: InstallComponent, *, build_id: str, kind: str, plan_only: bool) -> InstallDeploy:
+    deploy = InstallDeploy(
+        org_id=install.org_id,
+        created_by_id=ctx.actor.account_id,
+        install_id=install.id,
+        build_id=build_id,
+        install_component_id=row.id,
+        component_id=row.component_id,
+        install_deploy_type=kind,
+        plan_only=plan_only,
+    )
+    statuses.move(deploy, "queued", "waiting to be deployed to install", by=ctx.actor.account_id)
+    ctx.db.add(deploy)
+    await ctx.db.flush()
+    await audit.record(ctx, "create", deploy, type=kind)
+    return deploy
+
+
+async def get(ctx: Ctx, deploy_id: str) -> InstallDeploy:
+    """Return a deploy, or raise `NotFound`."""
+    found: InstallDeploy = await one(ctx.db, queries.by_id(ctx.actor, deploy_id), or_raise=errors.NotFound(f"no deploy {deploy_id}"))
+    return found
+
+
+async def by_key(ctx: Ctx, key: str) -> InstallDeploy | None:
+    """Return the deploy that a step made, if it did."""
+    found: InstallDeploy | None = await first(ctx.db, queries.by_key(ctx.actor, key))
+    return found
+
+
+async def planned_by(ctx: Ctx, step_ids: list[str]) -> InstallDeploy | None:
+    """Return the deploy whose plan one of these steps made."""
+    found: InstallDeploy | None = await first(ctx.db, queries.planned_by(ctx.actor, step_ids))
+    return found
+
+
+async def newest(ctx: Ctx, install_component_id: str, *, status: str = "") -> InstallDeploy | None:
+    """Return the newest deploy of a component of an install, or the newest in one status."""
+    wanted = queries.newest_of(ctx.actor, install_component_id)
+    if status:
+        wanted = wanted.where(InstallDeploy.status == status)
+    found: InstallDeploy | None = await first(ctx.db, wanted.limit(1))
+    return found
+
+
+async def move(ctx: Ctx, deploy: InstallDeploy, status: str, description: str, *, mirrored: bool = False) -> None:
+    """Give a deploy another status; `mirrored`: the install's component takes it too (from the apply on only)."""
+    statuses.move(deploy, status, description, by=ctx.actor.account_id)
+    if mirrored:
+        row = await row_of(ctx, deploy)
+        statuses.move(row, status, description, by=ctx.actor.account_id)
+    await ctx.db.flush()
+
+
+async def end(ctx: Ctx, deploy: InstallDeploy, status: str, description: str, *, mirrored: bool = False) -> None:
+    """Give a deploy its last status and close its log."""
+    await move(ctx, deploy, status, description, mirrored=mirrored)
+    await logs.close(ctx, await logs.open_stream(ctx, deploy))
+
+
+async def row_of(ctx: Ctx, deploy: InstallDeploy) -> InstallComponent:
+    """Return the install's row of the component that a deploy is of."""
+    found = await ctx.db.get(InstallComponent, deploy.install_component_id)
+    if found is None or found.org_id != deploy.org_id:
+        raise errors.NotFound(f"no install component {deploy.install_component_id}")
+    return found
+
+
+async def keep_outputs(ctx: Ctx, deploy: InstallDeploy, component: Component, outputs: JobOutputs | None) -> None:
+    """Write the component's branch of the state document after an apply, and keep a version of the document."""
+    branch = f"components/{component.name}"
+    if deploy.install_deploy_type == "teardown":
+        await states.drop(ctx, deploy.install_id, branch)
+    else:
+        value = {
+            "status": rules.settled_status(deploy.install_deploy_type),
+            "build_id": deploy.build_id,
+            "component_id": component.id,
+            "install_component_id": deploy.install_component_id,
+            "outputs": outputs.values if outputs else {},
+        }
+        await states.put(ctx, deploy.install_id, branch, value, sensitive=outputs.sensitive if outputs else (), org_id=deploy.org_id)
+    await states.generate(ctx, deploy.install_id, by_id=deploy.id, by_type=InstallDeploy.__tablename__)

@@ -1,0 +1,173 @@
+"""The steps of a sandbox: `sandbox.plan`, `sandbox.apply`, `sandbox.dns`. What is applied is the plan that was approved."""
+
+from typing import Any
+
+from exclave.domain.installs import service as installs
+from exclave.domain.installs import statuses
+from exclave.domain.installs.models import Install
+from exclave.domain.jobs import endings
+from exclave.domain.jobs import service as jobs
+from exclave.domain.jobs.models import RunnerJob
+from exclave.domain.jobs.service import JobResult
+from exclave.domain.logs import service as logs
+from exclave.domain.runners import service as runners
+from exclave.domain.sandboxes import plans, rules, service
+from exclave.domain.sandboxes.models import InstallSandboxRun
+from exclave.domain.states import service as states
+from exclave.engine.definition import Ask, Done, Fail, Observe, Outcome, Plain, Replan, Skip, Wait, step_key
+from exclave.engine.models import Workflow, WorkflowStep
+from exclave.kit import errors
+from exclave.kit.context import Ctx
+
+JOB = "sandbox-terraform"
+TARGET = InstallSandboxRun.__tablename__
+
+
+class Plan:
+    """Plan the sandbox and ask for approval. `args`: {"run_type": provision | reprovision | deprovision}."""
+
+    target = TARGET
+
+    async def run(self, ctx: Ctx, step: WorkflowStep) -> Outcome:
+        run_type = step.args["run_type"]
+        install = await installs.get(ctx, step.owner_id)
+        run = await service.open_run(ctx, install, run_type, key=step_key(step), workflow_id=step.install_workflow_id)
+        step.step_target_id, step.step_target_type = run.id, TARGET
+        if await jobs.by_key(ctx, step_key(step)) is not None:
+            return await self.then(ctx, step)
+        try:
+            plan = await plans.plan(ctx, install, await installs.sandbox(ctx, install.id), run)
+        except errors.Invalid as problem:
+            await service.end(ctx, run, "error", problem.description)
+            return Fail(problem.description)
+        job = await _submit(ctx, install, run, operation=rules.operation(run_type), plan=plan, key=step_key(step))
+        await service.move(ctx, run, "deprovisioning" if run_type == "deprovision" else "planning", "creating plan")
+        return Wait(job.id, description="the runner makes the plan")
+
+    async def then(self, ctx: Ctx, step: WorkflowStep) -> Outcome:
+        run, job = await service.by_key(ctx, step_key(step)), await jobs.by_key(ctx, step_key(step))
+        if run is None or job is None:
+            return Fail(run.status_description if run is not None else "the sandbox run of this step is gone")
+        if not jobs.is_final(job.status):
+            return Wait(job.id, description="the runner makes the plan")
+        if jobs.failed(job):
+            return await _failed(ctx, run, job, mirrored=False)
+        result = await jobs.result_of(ctx, job.id)
+        if result is None or not result.contents_digest:
+            reason = "the runner finished the plan job without a plan"
+            await service.end(ctx, run, "error", reason)
+            return Fail(reason)
+        run.plan_job_id, run.plan_digest = job.id, result.contents_digest
+        return await self._look(ctx, step, run, job, result)
+
+    async def _look(self, ctx: Ctx, step: WorkflowStep, run: InstallSandboxRun, job: RunnerJob, result: JobResult) -> Outcome:
+        noop, counts = rules.is_noop(result.display), rules.summary(result.display)
+        workflow: Workflow | None = await ctx.db.get(Workflow, step.install_workflow_id)
+        if workflow is not None and workflow.plan_only:
+            return Observe(changed=not noop)
+        if noop:
+            sandbox = await installs.sandbox(ctx, run.install_id)
+            if rules.is_settled(run.run_type, sandbox.status):
+                return Skip(rules.words("auto-skipped"))
+            await service.move(ctx, run, rules.underway(run.run_type), "no changes to approve")
+            return Done("no changes to approve: the plan is applied to read the outputs")
+        await service.move(ctx, run, "pending-approval", "waiting for the approval of the plan")
+        return Ask(
+            "terraform_plan",
+            owner_id=run.id,
+            owner_type=TARGET,
+            runner_job_id=job.id,
+            plan_digest=run.plan_digest,
+            summary=counts,
+            description=rules.in_words(counts),
+        )
+
+    async def settled(self, ctx: Ctx, step: WorkflowStep, how: str) -> None:
+        await jobs.cancel_by_key(ctx, step_key(step), f"the step was {how}")
+        run = await service.by_key(ctx, step_key(step))
+        if run is not None and run.status not in rules.FINAL and how != "approved":
+            await service.end(ctx, run, "cancelled" if how == "user-skipped" else how, rules.words(how))
+
+
+class Apply:
+    """Apply the plan of the step before, and nothing else; then keep the outputs. A stale plan is planned and asked again."""
+
+    target = TARGET
+
+    async def run(self, ctx: Ctx, step: WorkflowStep) -> Outcome:
+        run = await service.planned_by(ctx, step.after)
+        if run is None:
+            return Fail("no plan was made for this step: plan the sandbox again")
+        step.step_target_id, step.step_target_type = run.id, TARGET
+        if await jobs.by_key(ctx, step_key(step)) is not None:
+            return await self.then(ctx, step)
+        planned = await jobs.result_of(ctx, run.plan_job_id) if run.plan_job_id else None
+        if planned is None or not planned.contents or planned.contents_digest != run.plan_digest:
+            reason = "the plan that was approved is not the plan that is stored: nothing is applied, plan again"
+            await service.end(ctx, run, "error", reason, mirrored=True)
+            return Fail(reason)
+        install = await installs.get(ctx, step.owner_id)
+        await service.move(ctx, run, rules.underway(run.run_type), "applying the plan", mirrored=True)
+        plan = await plans.apply(ctx, run, planned)
+        job = await _submit(ctx, install, run, operation="apply-plan", plan=plan, key=step_key(step))
+        await service.move(ctx, run, "applying", "applying the plan")
+        return Wait(job.id, description="the runner applies the plan")
+
+    async def then(self, ctx: Ctx, step: WorkflowStep) -> Outcome:
+        run, job = await service.planned_by(ctx, step.after), await jobs.by_key(ctx, step_key(step))
+        if run is None or job is None:
+            return Fail(run.status_description if run is not None else "the sandbox run of this step is gone")
+        if not jobs.is_final(job.status):
+            return Wait(job.id, description="the runner applies the plan")
+        if jobs.failed(job):
+            return await _failed(ctx, run, job, mirrored=True)
+        if run.status not in rules.FINAL:
+            await service.keep_outputs(ctx, run, await jobs.outputs_of(ctx, job.id))
+            await service.end(ctx, run, rules.settled_status(run.run_type), "finished", mirrored=True)
+        return Done()
+
+    async def settled(self, ctx: Ctx, step: WorkflowStep, how: str) -> None:
+        await jobs.cancel_by_key(ctx, step_key(step), f"the step was {how}")
+        run = await service.planned_by(ctx, step.after)
+        if run is None or run.status in rules.FINAL:
+            return
+        await service.end(ctx, run, "cancelled" if how == "user-skipped" else how, rules.words(how))
+        if step.attempt:
+            # What was applied until then is not known: the sandbox is in doubt until the next apply.
+            sandbox = await installs.sandbox(ctx, run.install_id)
+            statuses.move(sandbox, "error", f"the apply was {how}", by=ctx.actor.account_id)
+
+
+class Dns(Plain):
+    """Delegate the install's public domain, when its sandbox asks for it."""
+
+    async def run(self, ctx: Ctx, step: WorkflowStep) -> Outcome:
+        outputs = (await states.document(ctx, step.owner_id))["sandbox"]["outputs"]
+        wanted: Any = outputs.get("nuon_dns") if isinstance(outputs, dict) else None
+        if not isinstance(wanted, dict) or wanted.get("enabled") not in (True, "true"):
+            return Done("DNS is not enabled by the sandbox")
+        return Done("the sandbox enables DNS, but this server has no root domain: delegate the domain yourself")
+
+
+async def _submit(ctx: Ctx, install: Install, run: InstallSandboxRun, *, operation: str, plan: object, key: str) -> RunnerJob:
+    stream = await logs.open_stream(ctx, run)
+    return await jobs.submit(
+        ctx,
+        runner=await runners.of_install(ctx, install.id),
+        owner=run,
+        type=JOB,
+        operation=operation,
+        plan=plan,
+        log_stream_id=stream.id,
+        key=key,
+        metadata={"install_id": install.id, "sandbox_run_id": run.id, "sandbox_run_type": run.run_type},
+    )
+
+
+async def _failed(ctx: Ctx, run: InstallSandboxRun, job: RunnerJob, *, mirrored: bool) -> Outcome:
+    failure = await endings.failure(ctx, job)
+    if mirrored and failure.code == endings.STALE_PLAN:
+        return Replan(failure.reason)
+    if run.status not in rules.FINAL:
+        await service.end(ctx, run, "error", failure.reason, mirrored=mirrored)
+    return Fail(failure.reason, metadata=failure.metadata)
