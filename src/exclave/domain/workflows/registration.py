@@ -1,8 +1,5 @@
-"""Every definition and handler that the domain has, for the list in `server/wiring.py`."""
+"""The definitions and step handlers of an install's workflows, by their registered names: `server/wiring.py` takes them all."""
 
-from exclave.domain.actions.steps import RunAction
-from exclave.domain.builds import definition as builds
-from exclave.domain.builds import steps as build_steps
 from exclave.domain.deploys import steps as deploys
 from exclave.domain.installs import steps as installs
 from exclave.domain.sandboxes import steps as sandboxes
@@ -30,8 +27,6 @@ HANDLERS: dict[str, Handler] = {
     "teardown.plan": deploys.TeardownPlan(),
     "teardown.apply": deploys.Apply(),
     "image.sync": deploys.SyncImage(),
-    "action.run": RunAction(),
-    "build.run": build_steps.Run(),
 }
 
 
@@ -39,6 +34,5 @@ def register(registry: Registry) -> None:
     """Register all of them."""
     for workflow_type, definition in DEFINITIONS.items():
         registry.define(workflow_type, definition)
-    registry.define("build", builds.build)
     for kind, handler in HANDLERS.items():
         registry.handle(kind, handler)
