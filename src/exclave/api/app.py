@@ -1,6 +1,5 @@
 """The three listeners: public (8081), admin (8082), runner (8083). Each serves its routes, its own OpenAPI document and docs."""
 
-import importlib.metadata
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -11,12 +10,13 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.response import Redirect
 from sqlalchemy import text
 
+import exclave
 from exclave.api import contract, docs, errors, openapi
 from exclave.api.route import Operation, Routes, handler_of
 from exclave.kit import errors as problems
 from exclave.kit.context import Runtime
 
-VERSION = importlib.metadata.version("exclave")
+VERSION = exclave.__version__
 
 EXPOSED = ["X-Nuon-Install-Workflow-ID", "X-Nuon-Page-Next", "X-Nuon-Page-Offset", "X-Nuon-Page-Limit", "X-Nuon-Page-Number",
            "X-Nuon-API-Next", "X-Nuon-API-Version", "X-Nuon-Trace-ID", "count", "Range-Units"]  # fmt: skip
