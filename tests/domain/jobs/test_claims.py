@@ -356,6 +356,8 @@ async def test_sensitive_outputs_are_masked_and_sealed(home):
 async def test_a_lost_runner_fails_its_job_with_a_reason(home, told):
     job = await home.job()
     claim = await home.claim()
+    async with home.runtime.request(home.actor) as ctx:
+        await executions.move(ctx, job.id, claim.execution.id, "in-progress")
     await lose(home, claim.execution.id)
     await sweep.expire(home.runtime)
     after = await home.reload(job.id)
@@ -472,3 +474,51 @@ async def test_plans_are_shown_without_their_secrets(home):
     assert b"canary" not in shown
     assert msgspec.json.decode(shown)["vars"]["region"] == "eu-west-1"
     assert msgspec.json.decode(shown)["git_source"]["url"] == "https://github.com/acme/infra"
+
+
+async def test_a_claim_that_is_never_heard_of_again_is_given_to_the_next(home):
+    job = await home.job()
+    lost = await home.claim()
+    await lose(home, lost.execution.id)
+    await sweep.expire(home.runtime)
+    again = await home.claim()
+    assert (again.job.id, again.lease.epoch) == (job.id, 2)
+    with pytest.raises(errors.Stale):
+        await tell_status(home, job.id, lost.execution.id)
+    await tell_status(home, job.id, again.execution.id)
+    assert (await home.reload(job.id)).status == "finished"
+
+
+async def test_a_job_whose_claims_are_lost_again_and_again_is_given_up(home):
+    job = await home.job()
+    for _ in range(5):
+        claim = await home.claim()
+        await lose(home, claim.execution.id)
+        await sweep.expire(home.runtime)
+    after = await home.reload(job.id)
+    assert (after.status, after.status_description) == ("failed", "the runner was lost")
+
+
+async def test_the_same_key_claims_the_same_job(home):
+    submitted = {(await home.job()).id, (await home.job()).id}
+    request = ClaimRequest(groups=["deploy"], wait_seconds=0)
+
+    async def once():
+        return await claims.claim_when_ready(home.runtime, home.actor, home.runner.id, request, key="once")
+
+    at_once = [claim for claim in await asyncio.gather(*(once() for _ in range(6))) if claim is not None]
+    again = [await once(), *await asyncio.gather(once(), once())]
+    assert len({(claim.job.id, claim.execution.id) for claim in at_once + again}) == 1
+    other = await claims.claim_when_ready(home.runtime, home.actor, home.runner.id, request, key="another")
+    assert {again[0].job.id, other.job.id} == submitted  # and the other job is still there for another key
+
+
+async def test_nothing_is_claimed_for_a_caller_who_hung_up(home):
+    gone = asyncio.Event()
+    request = ClaimRequest(groups=["deploy"], wait_seconds=10)
+    waiting = asyncio.create_task(claims.claim_when_ready(home.runtime, home.actor, home.runner.id, request, gone=gone))
+    await asyncio.sleep(0.1)
+    gone.set()
+    job = await home.job()
+    assert await waiting is None
+    assert (await home.reload(job.id)).status == "available"

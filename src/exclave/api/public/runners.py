@@ -26,6 +26,18 @@ async def get_runner(ctx: Ctx, runner_id: str) -> wire.Runner:
     return await _with_group(ctx, runner_id)
 
 
+@route.get("/v1/installs/{install_id}/runner-group")
+async def get_install_runner_group(ctx: Ctx, install_id: str) -> wire.RunnerGroup:
+    """Get the runner group of an install with its runners and settings."""
+    group = await db.one(
+        ctx.db,
+        runner_queries.group_of_owner(ctx.org_id, "installs", install_id),
+        or_raise=errors.NotFound(f"no runner group of the install {install_id}"),
+    )
+    settings = await db.one(ctx.db, runner_queries.settings_of(group.id))
+    return runner_shapes.group(group, settings, await db.every(ctx.db, runner_queries.in_group(group.id)))
+
+
 @route.get("/v1/runners/{runner_id}/card-details")
 async def get_card_details(ctx: Ctx, runner_id: str) -> wire.RunnerCardDetailsResponse:
     """Get a runner, its settings and its newest heartbeat; 404 when it never sent one."""

@@ -1,9 +1,13 @@
 """Jobs as runners see them: claim, plan, status, result, outputs (spec runner.md 1.1, rows 3, 8-19; claims and leases are ours)."""
 
+import asyncio
+from typing import Any
+
+import msgspec
 from litestar import Response
 
 from exclave.api.route import AnyRequest, MiB, Page, Reply, Routes
-from exclave.domain.jobs import claims, executions, queries, service, shapes
+from exclave.domain.jobs import claims, executions, queries, rules, service, shapes
 from exclave.domain.jobs.models import RunnerJobExecution
 from exclave.domain.runners import access
 from exclave.kit import db, errors
@@ -17,12 +21,30 @@ RESULT_LIMIT = 128 * MiB  # a plan file and its display, in base64
 
 
 @route.post("/v1/runners/{runner_id}/claims", status=200, transaction=False)
-async def claim_job(runtime: Runtime, actor: Actor, runner_id: str, body: wire.ClaimRequest, reply: Reply) -> wire.Claim | None:
-    """Claim the oldest waiting job of some groups with its plan and a lease; 204 when none came in time."""
-    claim = await claims.claim_when_ready(runtime, actor, runner_id, body)
+async def claim_job(
+    runtime: Runtime, actor: Actor, request: AnyRequest, runner_id: str, body: wire.ClaimRequest, reply: Reply
+) -> wire.Claim | None:
+    """Claim the oldest waiting job of some groups with its plan and a lease; 204 when none came in time.
+
+    The same `Idempotency-Key` gets the same job again, while its lease holds.
+    """
+    gone = asyncio.Event()
+    watch = asyncio.create_task(_watch(request, gone))
+    try:
+        key = request.headers.get("idempotency-key", "")[:64]
+        claim = await claims.claim_when_ready(runtime, actor, runner_id, body, key=key, gone=gone)
+    finally:
+        watch.cancel()
     if claim is None:
         reply.status = 204
     return claim
+
+
+async def _watch(request: AnyRequest, gone: asyncio.Event) -> None:
+    """Notice that the caller hung up: after the body nothing else comes on a request."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+    gone.set()
 
 
 @route.get("/v1/runners/{runner_id}/jobs")
@@ -60,11 +82,23 @@ async def update_runner_job(ctx: Ctx, runner_job_id: str, body: wire.UpdateRunne
     return shapes.flat(await service.get(ctx, job.id))
 
 
-@route.get("/v1/runner-jobs/{runner_job_id}/plan", deprecated=["/v1/runners/{runner_id}/jobs/{job_id}/plan"])
+@route.get(
+    "/v1/runner-jobs/{runner_job_id}/plan",
+    deprecated=["/v1/runners/{runner_id}/jobs/{job_id}/plan", "/v1/runner/{runner_id}/jobs/{job_id}/plan"],
+)
 async def get_runner_job_plan(ctx: Ctx, runner_job_id: str, job_id: str = "") -> Response[bytes]:
     """Get the plan of a job, with its secrets, as text."""
     access.runner_only(ctx.actor)  # people read it, masked, on the public API
     return Response(await service.plan_of(ctx, runner_job_id or job_id), media_type="text/plain; charset=utf-8")
+
+
+@route.get("/v1/runner-jobs/{runner_job_id}/composite-plan")
+async def get_composite_plan(ctx: Ctx, runner_job_id: str) -> dict[str, Any]:
+    """Get the plan of a job, with its secrets, under the name of its kind."""
+    access.runner_only(ctx.actor)
+    job = await service.get(ctx, runner_job_id)
+    name = rules.plan_kind(job.type)
+    return {name: msgspec.Raw(await service.plan_of(ctx, job.id))} if name else {}
 
 
 @route.post("/v1/runner-jobs/{runner_job_id}/executions", status=201)

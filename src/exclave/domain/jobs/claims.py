@@ -36,10 +36,13 @@ class Taken:
     execution: RunnerJobExecution
 
 
-async def claim_when_ready(runtime: Runtime, actor: Actor, runner_id: str, request: wire.ClaimRequest) -> wire.Claim | None:
+async def claim_when_ready(
+    runtime: Runtime, actor: Actor, runner_id: str, request: wire.ClaimRequest, *, key: str = "", gone: asyncio.Event | None = None
+) -> wire.Claim | None:
     """Claim the oldest waiting job of the wanted groups, waiting for one up to `wait_seconds`; None when none came.
 
-    Raises `NotFound` when the runner is not the caller's own.
+    The same `key` gets the same job again while its lease holds: for a caller whose answer was lost. `gone` says that the caller is
+    not there any more, so that nothing is claimed for nobody. Raises `NotFound` when the runner is not the caller's own.
     """
     access.runner_only(actor)
     access.require(actor, runner_id)
@@ -47,32 +50,63 @@ async def claim_when_ready(runtime: Runtime, actor: Actor, runner_id: str, reque
     until = clock.time() + max(0.0, min(request.wait_seconds, LONGEST_WAIT))
     # Subscribe before looking: a job that is submitted between the two would otherwise wait for the re-poll.
     async with runtime.bus.subscribe(f"runner:{runner_id}") as hints:
-        while True:
+        while gone is None or not gone.is_set():
             try:
                 async with runtime.request(actor) as ctx:
-                    claimed = await claim(ctx, runner_id, request.groups, process=request.process)
+                    claimed = await claim(ctx, runner_id, request.groups, process=request.process, key=key)
             except SerialKeyTaken:
                 claimed = None  # its job runs now; ours goes when that one is over, which is hinted at
+            except KeyTaken:
+                continue  # the same call came twice and the other one has just claimed: its answer is ours, too
             if claimed is not None:
                 return claimed
             left = until - clock.time()
             if left <= 0:
                 return None
             await hints.wait(min(left, RE_POLL))
+        return None
+
+
+class KeyTaken(errors.Conflict):
+    """Another claim with the same key succeeded at this very moment."""
 
 
 class SerialKeyTaken(errors.Conflict):
     """Another job of the same serial key started at this very moment."""
 
 
-async def claim(ctx: Ctx, runner_id: str, groups: Collection[str], *, process: str = "") -> wire.Claim | None:
+async def claim(ctx: Ctx, runner_id: str, groups: Collection[str], *, process: str = "", key: str = "") -> wire.Claim | None:
     """Claim the oldest waiting job of a runner in these groups, or return None. The answer holds its plan and a lease."""
     access.runner_only(ctx.actor)
     access.require(ctx.actor, runner_id)
+    if key and (before := await _claimed_before(ctx, runner_id, key)) is not None:
+        return await _answer(ctx, before)
     oldest = _waiting(ctx.actor).where(RunnerJob.runner_id == runner_id, RunnerJob.group.in_(list(groups)))
-    taken = await _take(ctx, oldest.order_by(RunnerJob.created_at, RunnerJob.id).limit(1), process=process, renewed_by="lease")
-    if taken is None:
+    taken = await _take(ctx, oldest.order_by(RunnerJob.created_at, RunnerJob.id).limit(1), process=process, renewed_by="lease", key=key)
+    return await _answer(ctx, taken) if taken is not None else None
+
+
+async def _claimed_before(ctx: Ctx, runner_id: str, key: str) -> Taken | None:
+    """The job that this key claimed, if its lease still holds. It is renewed: the caller has just been heard of."""
+    execution = await db.first(
+        ctx.db,
+        queries.executions_visible_to(ctx.actor)
+        .where(
+            RunnerJobExecution.runner_id == runner_id,
+            RunnerJobExecution.claim_key == key,
+            RunnerJobExecution.leased_until > func.clock_timestamp(),
+        )
+        .with_for_update(),
+    )
+    if execution is None:
         return None
+    execution.leased_until = lease_end(ctx)
+    await ctx.db.flush()
+    await ctx.db.refresh(execution, ["leased_until"])
+    return Taken(await service.get(ctx, execution.runner_job_id), execution)
+
+
+async def _answer(ctx: Ctx, taken: Taken) -> wire.Claim:
     job, execution = taken.job, taken.execution
     plan = await db.first(ctx.db, queries.plan_of(job.id, job.org_id))
     _, token = await tokens.mint(
@@ -179,13 +213,11 @@ async def stale(ctx: Ctx, job_id: str, execution_id: str) -> errors.Problem:
 
 
 def _waiting(actor: Actor) -> Select[RunnerJob]:
-    return queries.visible_to(actor).where(
-        RunnerJob.status == "available", RunnerJob.execution_count < RunnerJob.max_executions, ~queries.serial_key_in_use()
-    )
+    return queries.visible_to(actor).where(RunnerJob.status == "available", ~queries.serial_key_in_use())
 
 
 async def _take(
-    ctx: Ctx, wanted: Select[RunnerJob], *, process: str = "", renewed_by: str, metadata: Mapping[str, str] = {}
+    ctx: Ctx, wanted: Select[RunnerJob], *, process: str = "", renewed_by: str, key: str = "", metadata: Mapping[str, str] = {}
 ) -> Taken | None:
     """Move the one wanted job from `available` to `in-progress`, and give it an execution, in one statement each."""
     execution = RunnerJobExecution(
@@ -193,6 +225,7 @@ async def _take(
         execution_metadata=dict(metadata),
         process=process,
         renewed_by=renewed_by,
+        claim_key=key,
     )
     picked = wanted.with_only_columns(RunnerJob.id).with_for_update(skip_locked=True, of=RunnerJob).correlate(None).scalar_subquery()
     moment = time.now()
@@ -222,7 +255,10 @@ async def _take(
     execution.epoch = job.execution_count
     execution.leased_until = lease_end(ctx)
     ctx.db.add(execution)
-    await ctx.db.flush()
+    try:
+        await ctx.db.flush()
+    except IntegrityError as error:  # the unique index on keys
+        raise KeyTaken() from error
     await ctx.db.refresh(execution, ["leased_until"])
     ctx.poke("jobs")  # the sweep learns of a new deadline
     return Taken(job, execution)

@@ -87,6 +87,18 @@ async def ended(ctx: Ctx, execution: RunnerJobExecution, job_status: str, descri
         await service.tell_finished(ctx, job)
 
 
+async def given_back(ctx: Ctx, execution: RunnerJobExecution) -> None:
+    """Let a job be claimed again whose claim was never heard of again: nothing was begun."""
+    await ctx.db.execute(
+        update(RunnerJob)
+        .where(RunnerJob.id == execution.runner_job_id, RunnerJob.status == "in-progress")
+        .values(status="available", status_description="a claim was not heard of again", started_at=null(), updated_at=time.now())
+        .execution_options(synchronize_session=False)
+    )
+    await ctx.tell(ExecutionEnded(execution_id=execution.id, job_id=execution.runner_job_id, org_id=execution.org_id))
+    ctx.poke(f"runner:{execution.runner_id}")
+
+
 async def give_result(ctx: Ctx, job_id: str, execution_id: str, body: bytes) -> RunnerJobExecutionResult:
     """Keep how an execution went, of failed ones too. `contents_compressed` is URL-safe base64 of the bytes to keep.
 

@@ -79,14 +79,16 @@ class RunnerJobExecution(Tenant):
     leased_until: Mapped[datetime | None]  # by the server's clock; None once final
     renewed_by: Mapped[str] = mapped_column(default="lease")  # lease | heartbeat (official runners know no lease)
     finished_at: Mapped[datetime | None]
-    ended_by: Mapped[str] = mapped_column(default="")  # runner | lost | timeout: who said that it is over
+    ended_by: Mapped[str] = mapped_column(default="")  # runner | lost | unheard | timeout: who said that it is over
     runner_id: Mapped[str] = mapped_column(String(26), default="")  # of the job, so that a heartbeat finds its leases at once
+    claim_key: Mapped[str] = mapped_column(default="")  # of the call that claimed it, so that a repeated call gets the same answer
 
     @classmethod
     def constraints(cls) -> tuple[Any, ...]:
         return (
             UniqueConstraint("runner_job_id", "epoch"),
             Index("executions_leased", "leased_until", postgresql_where=text("leased_until is not null")),
+            Index("executions_once", "runner_id", "claim_key", unique=True, postgresql_where=text("claim_key <> ''")),
             Index("executions_of_runner", "runner_id", postgresql_where=text("leased_until is not null")),
         )
 

@@ -60,6 +60,8 @@ _GROUPS = {
     "runner-local": "runner",
 }
 
+MOST_CLAIMS = 5  # of one job, when its claims are never heard of again
+
 MASK = "********"
 
 
@@ -107,6 +109,15 @@ def may_precede(status: str) -> tuple[str, ...]:
     if status in RUNNING:
         return RUNNING[: RUNNING.index(status) + 1]
     return ()
+
+
+def may_go_again(status: str, renewed_by: str, executions: int) -> bool:
+    """May a job whose lease ended be given out again, since its runner cannot have begun?
+
+    Our runner starts nothing before its first status is acknowledged. Official runners do not promise that. What is lost again and
+    again is given up.
+    """
+    return status == RUNNING[0] and renewed_by == "lease" and executions < MOST_CLAIMS
 
 
 def job_after(execution_status: str) -> str:

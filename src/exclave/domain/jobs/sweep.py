@@ -46,7 +46,10 @@ async def _expired_leases(ctx: Ctx) -> int:
     )
     for execution in found:
         job = await db.one(ctx.db, select(RunnerJob).where(RunnerJob.id == execution.runner_job_id))
-        if job.status == "in-progress":
+        if job.status == "in-progress" and rules.may_go_again(execution.status, execution.renewed_by, job.execution_count):
+            await _end(ctx, execution, "not-attempted", "unheard")
+            await executions.given_back(_in_org(ctx, execution.org_id), execution)
+        elif job.status == "in-progress":
             await _end(ctx, execution, "failed", "lost")
             await _explain(ctx, execution, LOST, "lost")
             await executions.ended(_in_org(ctx, execution.org_id), execution, "failed", LOST)

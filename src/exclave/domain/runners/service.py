@@ -188,18 +188,20 @@ async def beat(ctx: Ctx, runner_id: str, process: str, version: str, alive_time:
     statement = insert(RunnerHeartBeat).from_select(
         ["org_id", "runner_id", *(column.name for column in given)], runner, include_defaults=False
     )
+    status = select(Runner.status).where(Runner.id == runner_id).scalar_subquery()
     upsert = (
         statement.on_conflict_do_update(
             index_elements=[RunnerHeartBeat.runner_id, RunnerHeartBeat.process],
             set_={name: statement.excluded[name] for name in ("version", "alive_time", "beat_at", "updated_at")},
         )
-        .returning(RunnerHeartBeat)
+        .returning(RunnerHeartBeat, status.label("status"))
         .execution_options(populate_existing=True)
     )
-    kept: RunnerHeartBeat | None = await db.first(ctx.db, upsert)
-    if kept is None:
+    found = (await ctx.db.execute(upsert)).first()
+    if found is None:
         raise errors.NotFound(f"no runner {runner_id}")
-    if rules.serves(process):
+    kept: RunnerHeartBeat = found[0]
+    if found[1] in rules.WAKES and rules.serves(process):
         await _wake(ctx, runner_id)
     return kept
 
