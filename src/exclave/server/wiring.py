@@ -51,6 +51,7 @@ from exclave.domain.jobs.events import ExecutionEnded, JobFinished
 from exclave.domain.orgs.events import OrgCreated
 from exclave.domain.runners import service as runner_service
 from exclave.domain.runners.events import RunnerHealthy
+from exclave.domain.workflows import registration
 from exclave.domain.workspaces import service as workspace_service
 from exclave.engine import service as engine
 from exclave.engine.definition import Registry
@@ -109,4 +110,5 @@ def registry() -> Registry:
     made.define("build", build_definition.build)
     made.handle("build.run", RunBuild())
     made.handle("action.run", RunAction())
+    registration.register(made)
     return made
