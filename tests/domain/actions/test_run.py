@@ -184,11 +184,14 @@ async def test_a_failed_action_fails_its_step_with_the_runners_reason(ctx):
     step = await one_step(ctx, found)
     handler = RunAction()
     await handler.run(ctx, step)
-    await work(ctx, found, ends="failed", error_metadata={"message": "step say exited with 3"})
+    await work(
+        ctx, found, ends="failed", error_metadata={"message": "step say exited with 3", "reason": "action-failed", "tail": "no such file"}
+    )
     outcome = await handler.then(ctx, step)
     assert isinstance(outcome, Fail)
     assert "check" in outcome.reason
     assert "exited with 3" in outcome.reason
+    assert outcome.metadata == {"code": "action-failed", "tail": "no such file"}
     run = await ctx.db.get(InstallActionWorkflowRun, step.step_target_id)
     assert run.status == "error"
     statement = select(InstallActionWorkflowRunStep.status).where(InstallActionWorkflowRunStep.install_action_workflow_run_id == run.id)

@@ -24,6 +24,8 @@ from exclave.kit.context import Ctx
 from exclave.kit.db import every, first
 
 JOB = "actions-workflow"
+TAIL_LINES = 20
+TAIL_LIMIT = 4_000  # characters
 # What the engine decides over a step, and how the run is called then.
 _SETTLED = {"cancelled": "cancelled", "discarded": "cancelled", "user-skipped": "cancelled"}
 
@@ -78,10 +80,10 @@ class RunAction:
         if run.status in rules.FINAL:
             return Done() if run.status == "finished" else Fail(run.status_description)
         if jobs.failed(job):
-            reason = await _reason(ctx, action.name, job)
-            await end(ctx, run, "timed-out" if job.status == "timed-out" else "error", reason)
+            failure = await _failure(ctx, action.name, job)
+            await end(ctx, run, "timed-out" if job.status == "timed-out" else "error", failure.reason)
             await _close(ctx, run)
-            return Fail(reason)
+            return failure
         outputs = await jobs.outputs_of(ctx, job.id)
         await end(ctx, run, "finished", "action finished")
         await states.put(
@@ -172,7 +174,15 @@ async def _close(ctx: Ctx, run: InstallActionWorkflowRun) -> None:
     await logs.close(ctx, await logs.open_stream(ctx, run))
 
 
-async def _reason(ctx: Ctx, action: str, job: RunnerJob) -> str:
+async def _failure(ctx: Ctx, action: str, job: RunnerJob) -> Fail:
+    """Say why the runner failed: its sentence, its own word for it, and the last lines of the log."""
     result = await jobs.result_of(ctx, job.id)
+    told = result.error_metadata if result else {}
     described = job.status_description or f"the job is {job.status}"
-    return rules.failure_reason(action, description=described, metadata=result.error_metadata if result else {})
+    tail = str(told.get("tail") or "")
+    if not tail and job.log_stream_id:
+        page = await logs.page(ctx, job.log_stream_id, newest_first=True, limit=TAIL_LINES)
+        tail = "\n".join(record.body for record in reversed(page.records))
+    metadata = {"code": str(told.get("reason") or ""), "tail": tail[-TAIL_LIMIT:]}
+    reason = rules.failure_reason(action, description=described, metadata=told)
+    return Fail(reason, {key: value for key, value in metadata.items() if value})
