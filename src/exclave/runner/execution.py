@@ -207,9 +207,7 @@ class Execution:
         self._lease.check()
         writes = [self._api.result(body), log.flush(seconds=_FLUSH_SECONDS)]
         if outcome.outputs is not None:
-            outputs = wire.CreateRunnerJobExecutionOutputsRequest(
-                outputs=dict(outcome.outputs), sensitive=list(outcome.sensitive) or None
-            )
+            outputs = wire.CreateRunnerJobExecutionOutputsRequest(outputs=dict(outcome.outputs), sensitive=list(outcome.sensitive) or None)
             writes.append(self._api.outputs(outputs))
         await asyncio.gather(*writes)
         self._lease.check()

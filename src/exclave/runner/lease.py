@@ -59,9 +59,7 @@ class Lease:
             asked = self._now()
             try:
                 # The wait for one answer is bounded by what is left, so that the end is noticed in time.
-                answer = await asyncio.wait_for(
-                    self._api.renew(timeout=max(self.seconds / 3, 1.0)), max(self._last_moment() - asked, 0.01)
-                )
+                answer = await asyncio.wait_for(self._api.renew(timeout=max(self.seconds / 3, 1.0)), max(self._last_moment() - asked, 0.01))
             except Refused as refused:
                 if refused.status in (404, 409, 410):
                     return self._lose()
