@@ -7,6 +7,7 @@ import secrets
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -166,6 +167,69 @@ async def test_a_job_that_takes_too_long_is_interrupted(plane: ControlPlane, wor
     assert done.status == "timed-out"
     assert done.error["reason"] == "timed-out"
     assert not processes_with(f"{m(615)}")
+
+
+async def test_a_job_that_the_server_timed_out_is_told_as_such(plane: ControlPlane, work: Work) -> None:
+    plane.lease_seconds = 0.6
+    execution = await work.started(plane.submit("actions-workflow", action({"interpolated_inline_contents": f"sleep {m(623)}"})))
+    await until(lambda: processes_with(f"sleep {m(623)}"))
+    execution.job_status = "timed-out"
+    assert await asyncio.to_thread(execution.done.wait, 10)
+    assert execution.status == "timed-out"
+
+
+@needs_terraform
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+async def test_a_runner_of_another_user_with_nothing_but_an_empty_directory_works(plane: ControlPlane, tmp_path: Path) -> None:
+    """Modules are imported before the change of user, who may not be able to read where they lie."""
+    script = """
+import importlib, os, pkgutil, sys
+import exclave.runner.handlers as handlers
+from exclave.runner.main import main
+for module in pkgutil.iter_modules(handlers.__path__):
+    importlib.import_module(f"{handlers.__name__}.{module.name}")
+import asyncio, encodings.idna, importlib.resources
+from exclave.client.http import Http
+async def call_once():
+    await asyncio.to_thread(os.getpid)
+    async with Http("http://127.0.0.1:9", patience=0) as http:
+        try:
+            await http.request("GET", "/")
+        except Exception:
+            pass
+asyncio.run(call_once())
+os.setgroups([])
+os.setgid(65534)
+os.setuid(65534)
+sys.exit(main(["all"]))
+"""
+    with tempfile.TemporaryDirectory() as home:  # below the temporary directory of the machine, which everybody may enter
+        os.chown(home, 65534, 65534)
+        env = {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": os.pathsep.join(p for p in sys.path if p),
+            "HOME": home,
+            "RUNNER_API_URL": plane.url,
+            "RUNNER_API_TOKEN": RUNNER_TOKEN,
+            "RUNNER_ID": new_id("run"),
+        }
+        runner = await asyncio.to_thread(subprocess.Popen, [sys.executable, "-c", script], env=env, cwd=home, stderr=subprocess.PIPE)
+        try:
+            plan = plan_of(plane, {"main.tf": 'output "who" {\n  value = 1\n}\n'}, vars={})
+            job = plane.submit("sandbox-terraform", plan, operation="create-apply-plan")
+            await until(lambda: (e := plane.execution_of(job)) is not None and e.done.is_set(), wait=15)
+            planned = plane.execution_of(job)
+            assert planned is not None
+            assert planned.status == "finished", planned.error
+            who = plane.submit("actions-workflow", action({"interpolated_inline_contents": "id -u"}))
+            await until(lambda: (e := plane.execution_of(who)) is not None and e.done.is_set(), wait=15)
+            acted = plane.execution_of(who)
+            assert acted is not None
+            assert "65534" in acted.lines
+        finally:
+            runner.terminate()
+            _, said = await asyncio.to_thread(runner.communicate, timeout=20)
+        assert runner.returncode == 0, said
 
 
 async def test_log_lines_arrive_once_and_in_order_when_the_server_fails(plane: ControlPlane, work: Work) -> None:

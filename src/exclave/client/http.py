@@ -190,9 +190,7 @@ class Http:
         async def read() -> AsyncIterable[str]:
             timeout = httpx.Timeout(self._timeout, read=None)
             try:
-                async with self._client.stream(
-                    "GET", self.base_url + path, params=params, headers=sent, timeout=timeout
-                ) as answer:
+                async with self._client.stream("GET", self.base_url + path, params=params, headers=sent, timeout=timeout) as answer:
                     if not answer.is_success:
                         await answer.aread()
                         raise self._refused("GET", path, answer)

@@ -60,9 +60,7 @@ def unpack(archive: Path | IO[bytes], into: Path, *, limit_bytes: int = LIMIT_BY
                     (into / path).mkdir(parents=True, exist_ok=True, mode=0o755)
                     continue
                 if not member.isreg() or member.issparse():
-                    raise ArchiveInvalid(
-                        f"{_shown(member.name)} is a {_kind(member)}: only files and directories may be in the archive"
-                    )
+                    raise ArchiveInvalid(f"{_shown(member.name)} is a {_kind(member)}: only files and directories may be in the archive")
                 if path in written:
                     raise ArchiveInvalid(f"{_shown(member.name)} is in the archive twice")
                 written.add(path)

@@ -109,9 +109,7 @@ class Agent:
         if self._running:
             waits = {asyncio.ensure_future(_all(list(self._running))), asyncio.ensure_future(self._killed.wait())}
             patience = self.runtime.patience
-            await asyncio.wait(
-                waits, timeout=patience.interrupt + patience.terminate + _KILL_SECONDS, return_when=asyncio.FIRST_COMPLETED
-            )
+            await asyncio.wait(waits, timeout=patience.interrupt + patience.terminate + _KILL_SECONDS, return_when=asyncio.FIRST_COMPLETED)
             for wait in waits:
                 wait.cancel()
 
@@ -123,9 +121,7 @@ class Agent:
             while len(self._running) >= self.settings.parallel:
                 self._room.clear()
                 await self._room.wait()
-            request = wire.ClaimRequest(
-                groups=list(self.settings.groups), process=self.settings.process, wait_seconds=_CLAIM_WAIT_SECONDS
-            )
+            request = wire.ClaimRequest(groups=list(self.settings.groups), process=self.settings.process, wait_seconds=_CLAIM_WAIT_SECONDS)
             try:
                 claim = await self.api.claim(request, key=key)
             except Problem as problem:
@@ -171,9 +167,7 @@ class Agent:
         while True:
             alive = int((time.monotonic() - self._started) * 1e9)
             try:
-                await self.api.beat(
-                    wire.CreateRunnerHeartBeatRequest(alive_time=alive, version=__version__, process=self.settings.process)
-                )
+                await self.api.beat(wire.CreateRunnerHeartBeatRequest(alive_time=alive, version=__version__, process=self.settings.process))
             except Problem as problem:
                 # The loop that claims says more about the same trouble; a beat is simply the next one's business.
                 log.debug("heartbeat failed: %s", problem.description)

@@ -12,9 +12,7 @@ _REFUSED = frozenset(
 )
 _REFUSED_PREFIXES = ("LD_", "GIT_", "DYLD_", "BASH_FUNC_", "EXCLAVE_", "RUNNER_API_")
 # These decide where Terraform keeps its state and which programs it starts.
-_TERRAFORM_REFUSED = frozenset(
-    {"TF_DATA_DIR", "TF_WORKSPACE", "TF_REATTACH_PROVIDERS", "TF_PLUGIN_CACHE_DIR", "TF_STATE_PERSIST_INTERVAL"}
-)
+_TERRAFORM_REFUSED = frozenset({"TF_DATA_DIR", "TF_WORKSPACE", "TF_REATTACH_PROVIDERS", "TF_PLUGIN_CACHE_DIR", "TF_STATE_PERSIST_INTERVAL"})
 _TERRAFORM_REFUSED_PREFIXES = ("TF_HTTP_", "TF_CLI_", "TF_BACKEND_")
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
@@ -38,9 +36,7 @@ def checked(given: Mapping[str, str], *, where: str) -> dict[str, str]:
     """Return a plan's variables, or raise VariableRefused naming the first that would change how programs are found or started."""
     for name, value in given.items():
         if not _NAME.match(name):
-            raise VariableRefused(
-                f"{where} sets {name[:100]!r}: a name is made of letters, digits and _ and starts with no digit"
-            )
+            raise VariableRefused(f"{where} sets {name[:100]!r}: a name is made of letters, digits and _ and starts with no digit")
         if name in _REFUSED or name.startswith(_REFUSED_PREFIXES):
             raise VariableRefused(f"{where} sets {name}, which only the runner may set: use another name")
         if "\0" in value:

@@ -106,8 +106,8 @@ class Execution:
         )
         try:
             await asyncio.wait({keeper, self._work}, return_when=asyncio.FIRST_COMPLETED)
-            if keeper.done() and keeper.result() == "cancelled":
-                self.stop("cancelled")
+            if keeper.done() and (verdict := keeper.result()) != "lost":
+                self.stop(verdict)
                 # The state of what was interrupted is still ours to write, so the lease is kept until the child is gone.
                 keeper = asyncio.ensure_future(self._lease.keep(through_cancel=True))
                 await asyncio.wait({keeper, self._work}, return_when=asyncio.FIRST_COMPLETED)
@@ -207,9 +207,7 @@ class Execution:
         self._lease.check()
         writes = [self._api.result(body), log.flush(seconds=_FLUSH_SECONDS)]
         if outcome.outputs is not None:
-            outputs = wire.CreateRunnerJobExecutionOutputsRequest(
-                outputs=dict(outcome.outputs), sensitive=list(outcome.sensitive) or None
-            )
+            outputs = wire.CreateRunnerJobExecutionOutputsRequest(outputs=dict(outcome.outputs), sensitive=list(outcome.sensitive) or None)
             writes.append(self._api.outputs(outputs))
         await asyncio.gather(*writes)
         self._lease.check()

@@ -9,7 +9,7 @@ from exclave.client.http import Refused
 from exclave.client.runner import ExecutionApi
 from exclave.kit.errors import Problem
 
-Verdict = Literal["lost", "cancelled"]
+Verdict = Literal["lost", "cancelled", "timed-out"]
 
 # Jobs whose status is one of these are over for the server: the runner stops what it does.
 _OVER = frozenset({"cancelled", "timed-out", "failed", "not-attempted", "finished"})
@@ -45,7 +45,7 @@ class Lease:
             raise LeaseLost
 
     async def keep(self, *, through_cancel: bool = False) -> Verdict:
-        """Renew every third of the lease; return `cancelled` when the job is over, `lost` when it is not ours any more.
+        """Renew every third of the lease; return how the server ended the job, or `lost` when it is not ours any more.
 
         The next try comes a third of the lease after the last success, then one each tenth, until it ends, a moment before the
         server thinks so. With `through_cancel` the end of the job is known already, and only the loss of the lease ends this.
@@ -59,9 +59,7 @@ class Lease:
             asked = self._now()
             try:
                 # The wait for one answer is bounded by what is left, so that the end is noticed in time.
-                answer = await asyncio.wait_for(
-                    self._api.renew(timeout=max(self.seconds / 3, 1.0)), max(self._last_moment() - asked, 0.01)
-                )
+                answer = await asyncio.wait_for(self._api.renew(timeout=max(self.seconds / 3, 1.0)), max(self._last_moment() - asked, 0.01))
             except Refused as refused:
                 if refused.status in (404, 409, 410):
                     return self._lose()
@@ -75,7 +73,7 @@ class Lease:
                 self.ends = asked + self.seconds  # counted from the question: the server's lease ends no earlier
                 due = asked + self.seconds / 3
                 if answer.job_status in _OVER and not through_cancel:
-                    return "cancelled"
+                    return "timed-out" if answer.job_status == "timed-out" else "cancelled"
 
     def _last_moment(self) -> float:
         return self.ends - min(self.seconds * 0.05, 1.0)

@@ -18,9 +18,7 @@ EXIT_SETTINGS = 2
 
 def main(argv: Sequence[str]) -> int:
     """Run until SIGTERM; exit 0 when drained, 2 for wrong settings, 77 when the server refuses this runner for good."""
-    parser = argparse.ArgumentParser(
-        prog="exclave runner", description="Run jobs of one runner. Settings come from the environment."
-    )
+    parser = argparse.ArgumentParser(prog="exclave runner", description="Run jobs of one runner. Settings come from the environment.")
     parser.add_argument("mode", nargs="?", default="", choices=["", *reading.GROUPS], help="which jobs to take")
     parser.add_argument("--version", action="version", version=__version__)
     mode = parser.parse_args(argv).mode

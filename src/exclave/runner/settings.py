@@ -15,9 +15,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "install": ("operations", "sync", "sandbox", "deploy", "actions"),
     "all": ("operations", "sync", "build", "sandbox", "deploy", "actions"),
 }
-_KNOWN_GROUPS = frozenset(
-    {"health-checks", "sync", "build", "deploy", "sandbox", "runner", "operations", "management", "actions"}
-)
+_KNOWN_GROUPS = frozenset({"health-checks", "sync", "build", "deploy", "sandbox", "runner", "operations", "management", "actions"})
 
 
 class SettingsInvalid(Invalid):
@@ -81,14 +79,10 @@ def read(environ: MutableMapping[str, str], mode: str = "") -> Settings:
     groups = tuple(g.strip() for g in environ.get("EXCLAVE_RUNNER_GROUPS", "").split(",") if g.strip())
     if not groups:
         if mode not in GROUPS:
-            raise SettingsInvalid(
-                "say which jobs this runner takes: build, install or all, or list groups in EXCLAVE_RUNNER_GROUPS"
-            )
+            raise SettingsInvalid("say which jobs this runner takes: build, install or all, or list groups in EXCLAVE_RUNNER_GROUPS")
         groups = GROUPS[mode]
     if unknown := set(groups) - _KNOWN_GROUPS:
-        raise SettingsInvalid(
-            f"EXCLAVE_RUNNER_GROUPS names {', '.join(sorted(unknown))}: known are {', '.join(sorted(_KNOWN_GROUPS))}"
-        )
+        raise SettingsInvalid(f"EXCLAVE_RUNNER_GROUPS names {', '.join(sorted(unknown))}: known are {', '.join(sorted(_KNOWN_GROUPS))}")
     name = mode or ("build" if "build" in groups else "install")
     work = Path(environ.get("EXCLAVE_RUNNER_WORK") or _default_work(environ))
     return Settings(

@@ -171,18 +171,14 @@ def _command(job: Job, step: Step, directory: Path) -> list[str]:
     try:
         words = shlex.split(step.plan.interpolated_command)
     except ValueError as error:
-        raise JobFailed(
-            f"the command of the step {step.name!r} cannot be split into words: {error}", reason="action-command"
-        ) from error
+        raise JobFailed(f"the command of the step {step.name!r} cannot be split into words: {error}", reason="action-command") from error
     if not words:
         raise JobFailed(f"the step {step.name!r} has neither a command nor inline contents", reason="action-command")
     candidate = directory / words[0]
     if candidate.is_file() and os.access(candidate, os.X_OK):
         return [str(candidate), *words[1:]]
     if words[0].startswith("./"):
-        raise JobFailed(
-            f"the step {step.name!r} runs {words[0]}, which is no executable file of its source", reason="action-command"
-        )
+        raise JobFailed(f"the step {step.name!r} runs {words[0]}, which is no executable file of its source", reason="action-command")
     return words
 
 
@@ -191,9 +187,7 @@ def _aws(plan: ActionWorkflowRunPlan) -> dict[str, str]:
     if aws is None:
         return {}
     if aws.assume_role is not None:
-        raise JobFailed(
-            "assuming an AWS role is not there yet in this runner: give it the role of its machine", reason="not-there-yet"
-        )
+        raise JobFailed("assuming an AWS role is not there yet in this runner: give it the role of its machine", reason="not-there-yet")
     env = {"AWS_REGION": aws.region} if aws.region else {}
     if aws.static is not None:
         env |= {"AWS_ACCESS_KEY_ID": aws.static.access_key_id, "AWS_SECRET_ACCESS_KEY": aws.static.secret_access_key}

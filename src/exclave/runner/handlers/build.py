@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import os
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -19,6 +20,7 @@ MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
 ARTIFACT_TYPE = "artifact/nuon"
 LAYER_TYPE = "file/terraform"
 TITLE = "org.opencontainers.image.title"
+EXECUTABLE = "exclave.executable"  # our own: modes are not part of this layout, yet scripts beside a module must start
 
 _CONFIG = b"{}"
 _UPLOADS_AT_ONCE = 8
@@ -34,6 +36,7 @@ class Layer:
     path: Path
     digest: str
     size: int
+    executable: bool = False
 
 
 async def build_terraform_module(job: Job) -> Outcome:
@@ -45,9 +48,7 @@ async def build_terraform_module(job: Job) -> Outcome:
         layers = await asyncio.to_thread(_layers_of, fetched.directory)
         if not any(layer.title.endswith((".tf", ".tf.json", ".tofu")) for layer in layers):
             path = (plan.source.path if plan.source else "") or (plan.git_source.path if plan.git_source else "") or "."
-            raise JobFailed(
-                f"the source holds no Terraform file in {path!r}: check the component's directory", reason="source-empty"
-            )
+            raise JobFailed(f"the source holds no Terraform file in {path!r}: check the component's directory", reason="source-empty")
         manifest = manifest_of(layers)
     with job.step("push"):
         digest = await _push(job, layers, manifest)
@@ -82,11 +83,15 @@ def manifest_of(layers: list[Layer]) -> bytes:
             "mediaType": MANIFEST_TYPE,
             "config": {"mediaType": ARTIFACT_TYPE, "digest": _digest(_CONFIG), "size": len(_CONFIG)},
             "layers": [
-                {"mediaType": LAYER_TYPE, "digest": layer.digest, "size": layer.size, "annotations": {TITLE: layer.title}}
+                {"mediaType": LAYER_TYPE, "digest": layer.digest, "size": layer.size, "annotations": _annotations(layer)}
                 for layer in layers
             ],
         }
     )
+
+
+def _annotations(layer: Layer) -> dict[str, str]:
+    return {TITLE: layer.title, **({EXECUTABLE: "true"} if layer.executable else {})}
 
 
 def left_out(path: PurePosixPath) -> bool:
@@ -103,7 +108,7 @@ def _layers_of(directory: Path) -> list[Layer]:
             while chunk := file.read(_CHUNK):
                 hasher.update(chunk)
                 size += len(chunk)
-        layers.append(Layer(str(path), real, "sha256:" + hasher.hexdigest(), size))
+        layers.append(Layer(str(path), real, "sha256:" + hasher.hexdigest(), size, os.access(real, os.X_OK)))
     return layers
 
 
@@ -122,9 +127,7 @@ async def _push(job: Job, layers: list[Layer], manifest: bytes) -> str:
             uploads.create_task(put(layer.digest, _content_of(layer), layer.size))
     digest = await job.api.put_manifest(manifest)
     if digest != _digest(manifest):
-        raise JobFailed(
-            f"the control plane stored the manifest as {digest}, sent was {_digest(manifest)}", reason="digest-mismatch"
-        )
+        raise JobFailed(f"the control plane stored the manifest as {digest}, sent was {_digest(manifest)}", reason="digest-mismatch")
     return digest
 
 

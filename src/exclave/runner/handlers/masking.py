@@ -42,9 +42,7 @@ class Masked:
                 shown[key] = [self._changed(change) for change in document[key]]
         if isinstance(document.get("deferred_changes"), list):
             shown["deferred_changes"] = [
-                {**deferred, "resource_change": self._changed(deferred["resource_change"])}
-                if "resource_change" in deferred
-                else deferred
+                {**deferred, "resource_change": self._changed(deferred["resource_change"])} if "resource_change" in deferred else deferred
                 for deferred in document["deferred_changes"]
             ]
         if isinstance(document.get("output_changes"), dict):
@@ -61,11 +59,7 @@ class Masked:
         shown = dict(values)
         if isinstance(values.get("outputs"), dict):
             shown["outputs"] = {
-                name: (
-                    {**output, "value": self._hidden(output["value"])}
-                    if output.get("sensitive") and "value" in output
-                    else output
-                )
+                name: ({**output, "value": self._hidden(output["value"])} if output.get("sensitive") and "value" in output else output)
                 for name, output in values["outputs"].items()
             }
         if isinstance(values.get("root_module"), dict):

@@ -46,9 +46,7 @@ async def _cloned(job: Job, source: GitSource, into: Path) -> Fetched:
     address = git.address_of(source.url, local_roots=job.settings.local_sources)
     job.redact.add(address.authorization.removeprefix("Basic "), *git.passwords_in(source.url))
     job.log.write(f"fetching {source.ref or 'the default branch'} of {address.shown}")
-    commit = await git.clone(
-        source.url, source.ref, into, local_roots=job.settings.local_sources, on_line=lambda line: _show(job, line)
-    )
+    commit = await git.clone(source.url, source.ref, into, local_roots=job.settings.local_sources, on_line=lambda line: _show(job, line))
     job.log.write(f"commit {commit.sha} by {commit.author_name}: {commit.message.splitlines()[0] if commit.message else ''}")
     return Fetched(into, archive.below(into, source.path), commit)
 

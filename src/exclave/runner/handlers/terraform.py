@@ -73,9 +73,7 @@ async def run_deploy(job: Job) -> Outcome:
     if deploy.terraform is None:
         raise JobFailed("the deploy plan has no terraform part", reason="plan-invalid")
     _refuse_what_is_missing(deploy)
-    return await _run(
-        job, _module_of(deploy.terraform, deploy.source, None, deploy.apply_plan_contents, deploy.apply_plan_digest)
-    )
+    return await _run(job, _module_of(deploy.terraform, deploy.source, None, deploy.apply_plan_contents, deploy.apply_plan_digest))
 
 
 def _module_of(
@@ -103,9 +101,7 @@ def _refuse_what_is_missing(plan: SandboxRunPlan | DeployPlan) -> None:
     tool = plan.terraform if isinstance(plan, DeployPlan) else plan
     assert tool is not None
     if tool.hooks is not None and tool.hooks.enabled:
-        raise JobFailed(
-            "hooks around Terraform are not there yet in this runner: remove the hooks of the sandbox", reason="not-there-yet"
-        )
+        raise JobFailed("hooks around Terraform are not there yet in this runner: remove the hooks of the sandbox", reason="not-there-yet")
     if isinstance(tool, TerraformDeployPlan) and tool.cluster_info is not None:
         raise JobFailed("a Kubernetes cluster for Terraform is not there yet in this runner", reason="not-there-yet")
     if tool.policies:
@@ -181,9 +177,7 @@ class Terraform:
             await self._terraform(*arguments, *(["-destroy"] if destroy else []), what="cannot plan")
         with self.job.step("show"):
             document = await self._show(plan_file)
-            shown, contents = await asyncio.gather(
-                asyncio.to_thread(self._masked_plan, document), asyncio.to_thread(plan_file.read_bytes)
-            )
+            shown, contents = await asyncio.gather(asyncio.to_thread(self._masked_plan, document), asyncio.to_thread(plan_file.read_bytes))
         self.job.log.write(f"the plan has the digest {_digest(contents)}")
         return Outcome(contents=contents, display=shown)
 
@@ -226,9 +220,7 @@ class Terraform:
         digest = _digest(contents)
         if not self.module.apply_digest:
             # A control plane that does not name the digest approves by the contents alone.
-            self.job.log.write(
-                f"applying the plan with the digest {digest}; the job names no digest to compare with", severity=WARN
-            )
+            self.job.log.write(f"applying the plan with the digest {digest}; the job names no digest to compare with", severity=WARN)
         elif self.module.apply_digest != digest:
             raise JobFailed(
                 f"the plan that came has the digest {digest}, approved was {self.module.apply_digest}: nothing was applied",
@@ -267,9 +259,7 @@ class Terraform:
 
     async def _show(self, file: Path) -> dict[str, Any]:
         target = self.job.directory / "show.json"
-        code = await self.job.run(
-            [self.program, "show", "-json", "-no-color", str(file)], cwd=self.directory, env=self.env, stdout=target
-        )
+        code = await self.job.run([self.program, "show", "-json", "-no-color", str(file)], cwd=self.directory, env=self.env, stdout=target)
         if code != 0:
             raise JobFailed(f"terraform cannot show {file.name} (exit status {code})", reason="terraform-show")
         data = await asyncio.to_thread(target.read_bytes)
@@ -307,9 +297,7 @@ class Terraform:
         if lost.exists():
             self.job.log.write("Terraform could not store its state: trying once more", severity=WARN)
             with suppress(Problem, JobFailed):
-                code = await self.job.run(
-                    [self.program, "state", "push", "-no-color", str(lost)], cwd=self.directory, env=self.env
-                )
+                code = await self.job.run([self.program, "state", "push", "-no-color", str(lost)], cwd=self.directory, env=self.env)
                 self.job.log.write("the state was stored" if code == 0 else "the state could not be stored", severity=WARN)
 
     def _var_files(self) -> list[str]:
@@ -355,9 +343,7 @@ def _credentials(module: Module) -> dict[str, str]:
     if (aws := module.aws_auth) is None:
         return env
     if aws.assume_role is not None:
-        raise JobFailed(
-            "assuming an AWS role is not there yet in this runner: give it the role of its machine", reason="not-there-yet"
-        )
+        raise JobFailed("assuming an AWS role is not there yet in this runner: give it the role of its machine", reason="not-there-yet")
     if aws.region:
         env["AWS_REGION"] = aws.region
     if aws.profile:

@@ -69,9 +69,7 @@ def parse_version(program: str, output: str) -> Version:
         match = _VERSION.match(text)
         assert match is not None
     except (ValueError, KeyError, TypeError, AssertionError, msgspec.MsgspecError) as error:
-        raise JobFailed(
-            f"{program} does not tell its version: is it Terraform or OpenTofu?", reason="terraform-version"
-        ) from error
+        raise JobFailed(f"{program} does not tell its version: is it Terraform or OpenTofu?", reason="terraform-version") from error
     return Version(program, (int(match[1]), int(match[2]), int(match[3] or 0)))
 
 
@@ -153,6 +151,4 @@ def outputs_of(state: bytes) -> tuple[dict[str, Any], list[str]]:
         return {}, []
     document = msgspec.json.decode(state)
     outputs = document.get("outputs") or {}
-    return {name: output.get("value") for name, output in outputs.items()}, sorted(
-        n for n, o in outputs.items() if o.get("sensitive")
-    )
+    return {name: output.get("value") for name, output in outputs.items()}, sorted(n for n, o in outputs.items() if o.get("sensitive"))
