@@ -1,9 +1,12 @@
 """The caller's account and its journeys."""
 
+from dataclasses import replace
+
 from exclave.api.pages import accounts as pages
 from exclave.api.route import AnyRequest, Routes
 from exclave.domain.accounts import rules, service
-from exclave.kit.context import Ctx
+from exclave.domain.orgs import service as orgs
+from exclave.kit.context import Ctx, enter
 from exclave.wire.public import accounts as wire
 
 route = Routes("accounts")
@@ -19,7 +22,18 @@ async def current(ctx: Ctx, request: AnyRequest) -> wire.Account:
     """The caller's account; a call from a terminal completes the journey step of having installed one."""
     if rules.is_terminal(request.headers.get("user-agent", "") + request.headers.get("x-nuon-client-version", "")):
         await service.complete_step(ctx, ctx.actor.account_id, "cli_installed", source="cli")
+    await _join(ctx)
     return await pages.account(ctx, await service.get(ctx, ctx.actor.account_id))
+
+
+async def _join(ctx: Ctx) -> None:
+    """Accept what the caller was invited to. Invites of other orgs are seen from a transaction across orgs only."""
+    if ctx.actor.kind == "service":
+        return
+    async with ctx.runtime.sweep(ctx.actor) as across:
+        joined = await orgs.accept_invites(across, ctx.actor.account_id, ctx.actor.email)
+    if joined:
+        await enter(ctx.db, replace(ctx.actor, org_ids=(*ctx.actor.org_ids, *joined)))
 
 
 @route.get("/v1/account/user-journeys", org=False)

@@ -8,15 +8,18 @@ from typing import TypeVar
 from exclave.api.pages import apps as pages
 from exclave.api.pages.columns import fill
 from exclave.api.route import Page, Routes
-from exclave.domain.apps import configs, queries, service
+from exclave.domain.apps import configs, extras, queries, service
 from exclave.domain.apps.models import (
+    AppBranch,
     AppBreakGlassConfig,
+    AppConfig,
     AppConfigChild,
     AppInputConfig,
     AppPermissionsConfig,
     AppPoliciesConfig,
     AppRunnerConfig,
     AppSandboxConfig,
+    AppSecret,
     AppSecretsConfig,
     AppStackConfig,
 )
@@ -218,3 +221,57 @@ async def get_app_secrets_config(ctx: Ctx, app_id: str, app_secrets_config_id: s
 async def get_latest_app_secrets_config(ctx: Ctx, app_id: str) -> wire.AppSecretsConfig:
     """Read the newest secrets config."""
     return await pages.secrets_config(ctx, await _newest(ctx, AppSecretsConfig, app_id, "secrets"))
+
+
+# What old clients keep with an app.
+
+
+@route.post("/v1/apps/{app_id}/secrets", deprecated=["/v1/apps/{app_id}/secret"])
+async def create_app_secret(ctx: Ctx, app_id: str, body: wire.CreateAppSecretRequest) -> wire.AppSecret:
+    """Keep a sealed value with an app."""
+    return fill(wire.AppSecret, await extras.keep_secret(ctx, await service.get(ctx, app_id), body.name, body.value))
+
+
+@route.get("/v1/apps/{app_id}/secrets")
+async def get_app_secrets(ctx: Ctx, app_id: str, page: Page) -> list[wire.AppSecret]:
+    """List the sealed values of an app, without the values, newest first."""
+    app = await service.get(ctx, app_id)
+    wanted = queries.parts(AppSecret, ctx.actor).where(AppSecret.app_id == app.id).order_by(AppSecret.created_at.desc())
+    rows = await every(ctx.db, wanted.offset(page.offset).limit(page.fetch))
+    return [fill(wire.AppSecret, row) for row in page.cut(rows)]
+
+
+@route.delete("/v1/apps/{app_id}/secrets/{secret_id}", deprecated=["/v1/apps/{app_id}/secret/{secret_id}"])
+async def delete_app_secret(ctx: Ctx, app_id: str, secret_id: str) -> bool:
+    """Forget a sealed value."""
+    await extras.forget_secret(ctx, await service.get(ctx, app_id), secret_id)
+    return True
+
+
+# Branches.
+
+
+@route.post("/v1/apps/{app_id}/branches")
+async def create_app_branch(ctx: Ctx, app_id: str, body: wire.CreateAppBranchRequest) -> wire.AppBranch:
+    """Create a branch of an app."""
+    app = await service.get(ctx, app_id)
+    return fill(wire.AppBranch, await extras.create_branch(ctx, app, body.name, body.connected_github_vcs_config_id))
+
+
+@route.get("/v1/apps/{app_id}/branches")
+async def get_app_branches(ctx: Ctx, app_id: str, page: Page) -> list[wire.AppBranch]:
+    """List the branches of an app, newest first."""
+    app = await service.get(ctx, app_id)
+    wanted = queries.parts(AppBranch, ctx.actor).where(AppBranch.app_id == app.id).order_by(AppBranch.created_at.desc())
+    rows = await every(ctx.db, wanted.offset(page.offset).limit(page.fetch))
+    return [fill(wire.AppBranch, row) for row in page.cut(rows)]
+
+
+@route.get("/v1/apps/{app_id}/branches/{app_branch_id}/configs")
+async def get_app_branch_app_configs(ctx: Ctx, app_id: str, app_branch_id: str, page: Page) -> list[wire.AppConfig]:
+    """List the config versions that came from a branch, newest first."""
+    app = await service.get(ctx, app_id)
+    branch = await extras.branch(ctx, app, app_branch_id)
+    wanted = queries.configs(ctx.actor, app.id).where(AppConfig.app_branch_id == branch.id)
+    rows = await every(ctx.db, wanted.offset(page.offset).limit(page.fetch))
+    return [pages.config(row) for row in page.cut(rows)]

@@ -1,5 +1,7 @@
 """Apps and the life of their configs."""
 
+import msgspec
+
 from exclave.api.pages import apps as pages
 from exclave.api.route import Page, Routes
 from exclave.domain.apps import configs, queries, service
@@ -100,10 +102,13 @@ async def get_app_config_graph(ctx: Ctx, app_id: str, config_id: str, app_config
     deprecated=["/v1/apps/{app_id}/config/{app_config_id}/update-installs"],
 )
 async def update_app_config_installs(
-    ctx: Ctx, app_id: str, config_id: str, app_config_id: str, body: wire.UpdateAppConfigInstallsRequest
+    ctx: Ctx, app_id: str, config_id: str, app_config_id: str, body: wire.UpdateAppConfigInstallsRequest, raw: bytes
 ) -> str:
     """Move all or some installs to a config. Starts no workflow."""
     app = await service.get(ctx, app_id)
     row = await service.config(ctx, config_id or app_config_id, app_id=app.id)
+    # The original's clients spell these two keys in three ways (spec config.md 4.2, domain.md 4.2).
+    spelled = {key.lower(): value for key, value in (msgspec.json.decode(raw.strip() or b"{}") or {}).items()}
+    body = msgspec.convert({"updateAll": spelled.get("updateall") or False, "installIDs": spelled.get("installids")}, type(body))
     await pins.repin(ctx, app, row, all_installs=body.update_all, refs=body.install_i_ds or ())
     return "ok"

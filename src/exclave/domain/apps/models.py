@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from exclave.kit.db import Tenant
+from exclave.kit.db import Encrypted, Tenant
 
 
 class App(Tenant):
@@ -199,3 +199,34 @@ class AppStackConfig(AppConfigChild):
     description: Mapped[str] = mapped_column(default="")
     runner_nested_template_url: Mapped[str] = mapped_column(default="")
     vpc_nested_template_url: Mapped[str] = mapped_column(default="")
+
+
+class AppSecret(Tenant):
+    """A value that a vendor keeps with an app, for old clients. It is sealed and never shown again."""
+
+    __tablename__ = "app_secrets"
+    prefix = "aps"
+
+    app_id: Mapped[str] = mapped_column(String(26), ForeignKey("apps.id"), index=True)
+    name: Mapped[str]
+    length: Mapped[int]
+    value: Mapped[bytes] = mapped_column(Encrypted)
+
+    @classmethod
+    def constraints(cls) -> tuple[Any, ...]:
+        return (UniqueConstraint("app_id", "name", "deleted_at"),)
+
+
+class AppBranch(Tenant):
+    """A branch of an app's own repository. Configs may say that they came from one."""
+
+    __tablename__ = "app_branches"
+    prefix = "abr"
+
+    app_id: Mapped[str] = mapped_column(String(26), ForeignKey("apps.id"), index=True)
+    name: Mapped[str]
+    connected_github_vcs_config_id: Mapped[str] = mapped_column(String(26))
+
+    @classmethod
+    def constraints(cls) -> tuple[Any, ...]:
+        return (UniqueConstraint("app_id", "name", "deleted_at"),)

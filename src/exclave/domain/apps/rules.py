@@ -17,10 +17,16 @@ AZURE_RUNNERS = ("azure", "azure-aks", "azure-acs")
 AWS_RUNNERS = ("aws", "aws-ecs", "aws-eks")
 
 
-def checked_app_name(name: str) -> str:
-    """Return a name that an app may have, or raise."""
+def checked_entity_name(name: str) -> str:
+    """Return a name of lower case letters, digits, '-' and '_', or raise."""
     if not _ENTITY.match(name):
         raise errors.Invalid(f"name: {name!r} may hold lower case letters, digits, '-' and '_' only, and must not be empty")
+    return name
+
+
+def checked_app_name(name: str) -> str:
+    """Return a name that an app may have, or raise."""
+    checked_entity_name(name)
     if len(name) == 26 and name.isalnum():
         raise errors.Invalid(f"name: {name!r} looks like an id (26 letters and digits): choose a shorter or longer one")
     return name
