@@ -13,6 +13,8 @@ from collections.abc import AsyncIterator
 
 import asyncpg
 
+from exclave.kit import errors
+
 log = logging.getLogger(__name__)
 
 CHANNEL = "exclave"
@@ -25,16 +27,26 @@ class Subscription:
 
     def __init__(self) -> None:
         self._event = asyncio.Event()
+        self._closing = False
 
     def poke(self) -> None:
         self._event.set()
 
+    def close(self) -> None:
+        self._closing = True
+        self._event.set()
+
     async def wait(self, seconds: float) -> bool:
-        """Return True as soon as a hint came since the last wait, False after so many seconds."""
+        """Return True as soon as a hint came since the last wait, False after so many seconds.
+
+        Raises `Unavailable` once the process is stopping, so that a long poll ends and its client asks elsewhere or again.
+        """
         try:
             await asyncio.wait_for(self._event.wait(), seconds)
         except TimeoutError:
             return False
+        if self._closing:
+            raise errors.Unavailable("the server is stopping, try again")
         self._event.clear()
         return True
 
@@ -49,10 +61,13 @@ class Bus:
         self._flush: asyncio.Task[None] | None = None
         self._link: asyncio.Task[None] | None = None
         self._connection: asyncpg.Connection | None = None
+        self._closing = False
 
     @contextlib.asynccontextmanager
     async def subscribe(self, *topics: str) -> AsyncIterator[Subscription]:
         subscription = Subscription()
+        if self._closing:
+            subscription.close()
         for topic in topics:
             self._local[topic].add(subscription)
         try:
@@ -82,6 +97,13 @@ class Bus:
         ready = asyncio.Event()
         self._link = asyncio.create_task(self._keep(ready))
         await ready.wait()
+
+    def close(self) -> None:
+        """End every wait: the process is stopping."""
+        self._closing = True
+        for subscriptions in self._local.values():
+            for subscription in subscriptions:
+                subscription.close()
 
     async def stop(self) -> None:
         for task in (self._flush, self._link):

@@ -7,6 +7,7 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 
 import uvicorn
 from litestar import Litestar
@@ -52,11 +53,10 @@ async def serve(
     runtime: Runtime,
     sockets: dict[str, socket.socket],
     *,
-    ready: Callable[[], Awaitable[None]] | None = None,
-    stop: asyncio.Event | None = None,
+    beside: Callable[[], AbstractAsyncContextManager[None]] = contextlib.nullcontext,
 ) -> None:
-    """Serve until SIGINT, SIGTERM or `stop`. `ready` is awaited once every route answers."""
-    stop = stop or asyncio.Event()
+    """Serve until SIGINT or SIGTERM. `beside` is entered once every route answers, and left before the first stops answering."""
+    stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
@@ -66,10 +66,10 @@ async def serve(
             await stack.enter_async_context(_listeners(runtime, sockets))
         if settings.role in ("worker", "all"):
             await stack.enter_async_context(Background(runtime, wiring.registry()).running())
-        if ready is not None:
-            await ready()
-        await stop.wait()
-        log.info("stopping")
+        async with beside():
+            await stop.wait()
+            log.info("stopping")
+        runtime.bus.close()
 
 
 @contextlib.asynccontextmanager

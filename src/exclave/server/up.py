@@ -6,7 +6,7 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,13 +59,14 @@ async def _up(settings: Settings, environ: Mapping[str, str], announce: Announce
             access = await first_access(process.runtime, home)
             runners = LocalRunners(process.runtime, home / "runners", environ)
             (home / "runners").mkdir(exist_ok=True, mode=0o700)
-            async with contextlib.AsyncExitStack() as stack:
 
-                async def ready() -> None:
-                    await stack.enter_async_context(runners.running())
+            @contextlib.asynccontextmanager
+            async def local_runners() -> AsyncIterator[None]:
+                async with runners.running():
                     _announce(settings, access, announce)
+                    yield
 
-                await serve.serve(settings, process.runtime, sockets, ready=ready)
+            await serve.serve(settings, process.runtime, sockets, beside=local_runners)
         finally:
             await process.close()
     finally:

@@ -15,6 +15,7 @@ from exclave.api.public import (
     builds,
     components,
     general,
+    install_components,
     install_exports,
     install_inputs,
     install_state,
@@ -59,7 +60,7 @@ from exclave.kit.context import Ctx
 from exclave.kit.events import Events
 
 PUBLIC = (
-    accounts, actions, actions_config, app_parts, apps, builds, components, general, install_exports, install_inputs, install_state,
+    accounts, actions, actions_config, app_parts, apps, builds, components, general, install_components, install_exports, install_inputs, install_state,
     installs, logs, orgs, runners, sandbox_runs, sources, vcs, watch, workspaces,
 )  # fmt: skip
 RUNNER = (
