@@ -522,3 +522,24 @@ async def test_nothing_is_claimed_for_a_caller_who_hung_up(home):
     job = await home.job()
     assert await waiting is None
     assert (await home.reload(job.id)).status == "available"
+
+
+async def test_a_job_that_cannot_be_ended_does_not_hold_up_the_others(home):
+    stuck, other = await home.job(), await home.job()
+    for _ in range(2):
+        claim = await home.claim()
+        async with home.runtime.request(home.actor) as ctx:
+            await executions.move(ctx, claim.job.id, claim.execution.id, "in-progress")
+        await lose(home, claim.execution.id)
+
+    async def refuse(_ctx, event):
+        if event.job_id == stuck.id:
+            raise RuntimeError("a subscriber that fails")
+
+    home.runtime.events.subscribe(JobFinished, refuse)
+    await sweep.expire(home.runtime)
+    home.runtime.events._handlers[JobFinished].remove(refuse)
+    assert (await home.reload(other.id)).status == "failed"
+    assert (await home.reload(stuck.id)).status == "in-progress"
+    await sweep.expire(home.runtime)
+    assert (await home.reload(stuck.id)).status == "failed"

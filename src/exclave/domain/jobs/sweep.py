@@ -1,7 +1,9 @@
 """End what nobody keeps any more: executions whose lease ended, jobs that waited or ran too long. Deadlines are the database's."""
 
+import logging
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, DateTime, Double, Interval, cast, func, literal, null, select, update
 from sqlalchemy.dialects.postgresql import insert
@@ -10,6 +12,10 @@ from exclave.domain.jobs import executions, rules, service
 from exclave.domain.jobs.models import RunnerJob, RunnerJobExecution, RunnerJobExecutionResult
 from exclave.kit import db, time
 from exclave.kit.context import Actor, Ctx, Runtime
+
+log = logging.getLogger(__name__)
+
+Ended = TypeVar("Ended", RunnerJob, RunnerJobExecution)
 
 _BATCH = 200
 _LONGEST = 5.0  # seconds until the next look at most: deadlines that come meanwhile are met without a hint, too
@@ -44,19 +50,21 @@ async def _expired_leases(ctx: Ctx) -> int:
         .limit(_BATCH)
         .with_for_update(skip_locked=True),
     )
-    for execution in found:
-        job = await db.one(ctx.db, select(RunnerJob).where(RunnerJob.id == execution.runner_job_id))
-        if job.status == "in-progress" and rules.may_go_again(execution.status, execution.renewed_by, job.execution_count):
-            await _end(ctx, execution, "not-attempted", "unheard")
-            await executions.given_back(_in_org(ctx, execution.org_id), execution)
-        elif job.status == "in-progress":
-            await _end(ctx, execution, "failed", "lost")
-            await _explain(ctx, execution, LOST, "lost")
-            await executions.ended(_in_org(ctx, execution.org_id), execution, "failed", LOST)
-        else:  # its job was cancelled, and the runner never said that it stopped
-            await _end(ctx, execution, "cancelled", "lost")
-            await executions.ended(_in_org(ctx, execution.org_id), execution, "cancelled", "")
-    return len(found)
+    return await _each(ctx, found, _lose)
+
+
+async def _lose(ctx: Ctx, execution: RunnerJobExecution) -> None:
+    job = await db.one(ctx.db, select(RunnerJob).where(RunnerJob.id == execution.runner_job_id))
+    if job.status != "in-progress":  # cancelled, and the runner never said that it stopped
+        await _end(ctx, execution, "cancelled", "lost")
+        await executions.ended(ctx, execution, "cancelled", "")
+    elif rules.may_go_again(execution.status, execution.renewed_by, job.execution_count):
+        await _end(ctx, execution, "not-attempted", "unheard")
+        await executions.given_back(ctx, execution)
+    else:
+        await _end(ctx, execution, "failed", "lost")
+        await _explain(ctx, execution, LOST, "lost")
+        await executions.ended(ctx, execution, "failed", LOST)
 
 
 async def _overdue_executions(ctx: Ctx) -> int:
@@ -74,36 +82,50 @@ async def _overdue_executions(ctx: Ctx) -> int:
             .with_for_update(skip_locked=True, of=RunnerJobExecution)
         )
     ).scalars()
-    overdue = list(found)
-    for execution in overdue:
-        await _end(ctx, execution, "timed-out", "timeout")
-        await _explain(ctx, execution, "execution timeout reached", "timeout")
-        await executions.ended(_in_org(ctx, execution.org_id), execution, "timed-out", "execution timeout reached")
-    return len(overdue)
+    return await _each(ctx, list(found), _time_out)
+
+
+async def _time_out(ctx: Ctx, execution: RunnerJobExecution) -> None:
+    await _end(ctx, execution, "timed-out", "timeout")
+    await _explain(ctx, execution, "execution timeout reached", "timeout")
+    await executions.ended(ctx, execution, "timed-out", "execution timeout reached")
 
 
 async def _overdue_in_queue(ctx: Ctx) -> int:
-    late = (
-        select(RunnerJob.id)
+    late = await db.every(
+        ctx.db,
+        select(RunnerJob)
         .where(
             RunnerJob.status.in_(("queued", "available")),
             _deadline(RunnerJob.created_at, RunnerJob.queue_timeout) <= func.clock_timestamp(),
         )
         .limit(_BATCH)
-        .with_for_update(skip_locked=True)
+        .with_for_update(skip_locked=True),
     )
+    return await _each(ctx, late, _give_up)
+
+
+async def _give_up(ctx: Ctx, job: RunnerJob) -> None:
     moment = time.now()
-    statement = (
-        update(RunnerJob)
-        .where(RunnerJob.id.in_(late), RunnerJob.status.in_(("queued", "available")))
-        .values(status="not-attempted", status_description="queue timeout reached", finished_at=moment, updated_at=moment)
-        .returning(RunnerJob)
-        .execution_options(synchronize_session=False, populate_existing=True)
-    )
-    jobs = list((await ctx.db.execute(statement)).scalars())
-    for job in jobs:
-        await service.tell_finished(_in_org(ctx, job.org_id), job)
-    return len(jobs)
+    job.status, job.status_description = "not-attempted", "queue timeout reached"
+    job.finished_at, job.updated_at = moment, moment
+    await ctx.db.flush()
+    await service.tell_finished(ctx, job)
+
+
+async def _each(ctx: Ctx, rows: Sequence[Ended], end: Callable[[Ctx, Ended], Awaitable[None]]) -> int:
+    """End rows one by one and count them. One that cannot be ended now does not hold up the others: it is tried again."""
+    done = 0
+    for row in rows:
+        name = row.id
+        try:
+            async with ctx.db.begin_nested():
+                await end(_in_org(ctx, row.org_id), row)
+        except Exception:
+            log.exception("cannot end %s, trying again later", name)
+        else:
+            done += 1
+    return done
 
 
 def _in_org(ctx: Ctx, org_id: str) -> Ctx:
