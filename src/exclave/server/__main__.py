@@ -23,6 +23,8 @@ def main(arguments: list[str]) -> int:
         settings = Settings()
         if command == "openapi":
             return _openapi(rest)
+        if command == "status":
+            return _status()
         if settings.data_dir == Path():
             settings = settings.model_copy(update={"data_dir": postgres.default_base()})
         match command:
@@ -122,6 +124,13 @@ def _openapi(rest: list[str]) -> int:
     if wanted not in audiences:
         raise Refused(f"{wanted!r} is no audience: choose public or runner")
     print(json.dumps(wiring.document(audiences[wanted]), indent=1, ensure_ascii=False))
+    return 0
+
+
+def _status() -> int:
+    from exclave.server import wiring
+
+    print(wiring.status_page(), end="")
     return 0
 
 

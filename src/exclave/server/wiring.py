@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from exclave.api import openapi
+from exclave.api import openapi, status
 from exclave.api.app import VERSION, health, planned
 from exclave.api.contract import Listener
 from exclave.api.public import (
@@ -60,12 +60,38 @@ from exclave.kit.context import Ctx
 from exclave.kit.events import Events
 
 PUBLIC = (
-    accounts, actions, actions_config, app_parts, apps, builds, components, general, install_components, install_exports, install_inputs, install_state,
-    installs, logs, orgs, runners, sandbox_runs, sources, vcs, watch, workspaces,
-)  # fmt: skip
+    accounts,
+    actions,
+    actions_config,
+    app_parts,
+    apps,
+    builds,
+    components,
+    general,
+    install_components,
+    install_exports,
+    install_inputs,
+    install_state,
+    installs,
+    logs,
+    orgs,
+    runners,
+    sandbox_runs,
+    sources,
+    vcs,
+    watch,
+    workspaces,
+)
 RUNNER = (
-    runner_actions, runner_apps, runner_artifacts, runner_jobs, runner_logs, runner_runners, runner_sources, runner_workspaces,
-)  # fmt: skip
+    runner_actions,
+    runner_apps,
+    runner_artifacts,
+    runner_jobs,
+    runner_logs,
+    runner_runners,
+    runner_sources,
+    runner_workspaces,
+)
 
 
 def public_routes() -> Sequence[Routes]:
@@ -81,6 +107,16 @@ def document(audience: Listener) -> dict[str, Any]:
     routes = public_routes() if audience == "public" else runner_routes()
     served = [operation for module in (*routes, health(audience)) for operation in module.operations]
     return openapi.document(audience, served, planned(audience, served), VERSION)
+
+
+def status_page() -> str:
+    """`docs/status.md`: what of the contract is not there yet."""
+    parts = [status.HEAD]
+    listeners: tuple[tuple[Listener, Sequence[Routes]], ...] = (("public", public_routes()), ("runner", runner_routes()))
+    for audience, routes in listeners:
+        served = [operation for module in (*routes, health(audience)) for operation in module.operations]
+        parts.append(status.section(audience, planned(audience, served)))
+    return "\n".join(parts)
 
 
 def subscribe(events: Events) -> None:
