@@ -1,18 +1,15 @@
-"""What nests in what: the links of every shape that hangs on a run, and the fields that are computed once a tree is read.
+"""What nests in what: the tables and links of every shape that hangs on a run. What is computed beside columns is in `derived`.
 
 Secrets never pass here: an execution's plan file (`contents`, `contents_gzip`) and a stream's `write_token` are left out, a plan is
 shown as the runner masked it.
 """
 
-import base64
 from collections.abc import Mapping
 from typing import Any
 
-import msgspec
-from sqlalchemy import ColumnElement, Select, case, func, select
+from sqlalchemy import JSON, ColumnElement, Select, case, cast, func, select
 
-from exclave.api.pages.references import refs
-from exclave.api.pages.tree import Finisher, Link, Links, Node, Table
+from exclave.api.pages.tree import Link, Links, Table
 from exclave.domain.accounts.models import Account
 from exclave.domain.actions.models import (
     ActionWorkflow,
@@ -29,6 +26,7 @@ from exclave.domain.builds.models import ComponentBuild
 from exclave.domain.components.models import (
     Component,
     ComponentConfigConnection,
+    ComponentDependency,
     DockerBuildComponentConfig,
     ExternalImageComponentConfig,
     HelmComponentConfig,
@@ -49,7 +47,6 @@ from exclave.engine.models import (
     WorkflowStepApprovalResponse,
     WorkflowStepPolicyValidation,
 )
-from exclave.kit.time import nanoseconds
 from exclave.wire.public import accounts, actions, apps, components, deploys, runners, sandboxes, vcs, workflows
 
 # Tables, and what their shapes hold beyond columns of the same name.
@@ -94,6 +91,33 @@ def _app_config_version() -> ColumnElement[Any]:
     return func.coalesce(version, 0)
 
 
+def _dependencies() -> ColumnElement[Any]:
+    edges = select(ComponentDependency.dependency_id).where(ComponentDependency.component_id == Component.id)
+    ids = edges.order_by(ComponentDependency.created_at, ComponentDependency.id).scalar_subquery()
+    return func.array_to_json(func.array(ids, type_=JSON))
+
+
+def _config_versions() -> ColumnElement[Any]:
+    return select(func.count()).where(ComponentConfigConnection.component_id == Component.id).scalar_subquery()
+
+
+def _config_count() -> ColumnElement[Any]:
+    return select(func.count()).where(ActionWorkflowConfig.action_workflow_id == ActionWorkflow.id).scalar_subquery()
+
+
+def _status_of_newest_run() -> ColumnElement[Any]:
+    run = InstallActionWorkflowRun
+    newest = select(run.status).where(run.install_action_workflow_id == InstallActionWorkflow.id, run.deleted_at == 0)
+    return func.coalesce(newest.order_by(run.created_at.desc()).limit(1).scalar_subquery(), "unknown")
+
+
+def _ecr_image() -> ColumnElement[Any]:
+    image = ExternalImageComponentConfig
+    owner = {"component_config_id": image.id, "component_config_type": image.__tablename__}
+    shown = cast(func.jsonb_build_object(*(part for pair in owner.items() for part in pair)), image.aws_ecr_image_config.type)
+    return case((func.jsonb_typeof(image.aws_ecr_image_config) == "object", shown.op("||")(image.aws_ecr_image_config)), else_=None)
+
+
 ACCOUNT = Table(accounts.Account, Account)
 ROLE = Table(accounts.Role, Role, joined=lambda s: s.join(AccountRole, (AccountRole.role_id == Role.id) & (AccountRole.deleted_at == 0)))
 POLICY = Table(accounts.Policy, Policy)
@@ -134,21 +158,32 @@ CONFIG_CONNECTION = Table(
     ComponentConfigConnection,
     extra={"component_name": _component_name, "app_config_version": _app_config_version},
 )
-COMPONENT = Table(components.Component, Component)
+COMPONENT = Table(
+    components.Component,
+    Component,
+    extra={
+        "dependencies": _dependencies,
+        "config_versions": _config_versions,
+        "resolved_var_name": lambda: func.coalesce(func.nullif(Component.var_name, ""), Component.name),
+    },
+)
 ACTION_RUN = Table(actions.InstallActionWorkflowRun, InstallActionWorkflowRun)
 RUN_STEP = Table(actions.InstallActionWorkflowRunStep, InstallActionWorkflowRunStep)
 ACTION_CONFIG = Table(actions.ActionWorkflowConfig, ActionWorkflowConfig)
 STEP_CONFIG = Table(actions.ActionWorkflowStepConfig, ActionWorkflowStepConfig)
 TRIGGER = Table(actions.ActionWorkflowTriggerConfig, ActionWorkflowTriggerConfig)
-INSTALL_ACTION = Table(actions.InstallActionWorkflow, InstallActionWorkflow)
-ACTION = Table(actions.ActionWorkflow, ActionWorkflow)
+INSTALL_ACTION = Table(actions.InstallActionWorkflow, InstallActionWorkflow, extra={"status": _status_of_newest_run})
+ACTION = Table(actions.ActionWorkflow, ActionWorkflow, extra={"config_count": _config_count})
 
 TYPED: Mapping[str, Table] = {
     "terraform_module": Table(components.TerraformModuleComponentConfig, TerraformModuleComponentConfig),
-    "helm": Table(components.HelmComponentConfig, HelmComponentConfig, left_out=frozenset({"helm_repo_config"})),
+    "helm": Table(components.HelmComponentConfig, HelmComponentConfig, raw=lambda: HelmComponentConfig.helm_repo_config),
     "docker_build": Table(components.DockerBuildComponentConfig, DockerBuildComponentConfig),
     "external_image": Table(
-        components.ExternalImageComponentConfig, ExternalImageComponentConfig, left_out=frozenset({"aws_ecr_image_config"})
+        components.ExternalImageComponentConfig,
+        ExternalImageComponentConfig,
+        left_out=frozenset({"aws_ecr_image_config"}),
+        extra={"aws_ecr_image_config": _ecr_image},
     ),
     "job": Table(components.JobComponentConfig, JobComponentConfig),
     "kubernetes_manifest": Table(components.KubernetesManifestComponentConfig, KubernetesManifestComponentConfig),
@@ -267,171 +302,3 @@ LINKS: Links = {
     actions.InstallActionWorkflow: (_by_id("action_workflow", ACTION, "action_workflow_id"),),
     actions.ActionWorkflow: (_below("configs", ACTION_CONFIG, "action_workflow_id", many=True, newest=True),),
 }
-
-# Fields that are computed.
-
-
-def _execution_time(thing: Any) -> int:
-    return nanoseconds(thing.finished_at - thing.started_at) if thing.started_at and thing.finished_at else 0
-
-
-def _account(node: Node) -> None:
-    account: accounts.Account = node.shape
-    rights: dict[str, str] = {}
-    for role in account.roles or []:
-        for policy in role.policies or []:
-            rights.update({key: str(value) for key, value in (policy.permissions or {}).items()})
-    account.org_ids = sorted(rights)
-    account.permissions = rights
-
-
-def _job(node: Node) -> None:
-    job: runners.RunnerJob = node.shape
-    job.execution_time = _execution_time(job)
-    if node.raw:
-        job.outputs = msgspec.Raw(node.raw.encode())
-        job.outputs_json = node.raw.encode()
-
-
-def _outputs(node: Node) -> None:
-    if node.raw:
-        node.shape.outputs = msgspec.Raw(node.raw.encode())
-        node.shape.outputs_json = node.raw.encode()
-
-
-def _result(node: Node) -> None:
-    if node.raw:
-        node.shape.contents_display_gzip = base64.b64decode(node.raw)
-
-
-def merged(jobs: list[runners.RunnerJob]) -> Any:
-    """The outputs of several jobs as one object, the newest winning, maps merged deeply. One job's outputs pass byte for byte."""
-    given = [job.outputs for job in jobs if isinstance(job.outputs, msgspec.Raw)]
-    if not given:
-        return {}
-    if len(given) == 1:
-        return given[0]
-    result: dict[str, Any] = {}
-    for raw in reversed(given):  # jobs come newest first
-        found = msgspec.json.decode(raw)
-        if isinstance(found, dict):
-            result = _over(result, found)
-    return result
-
-
-def _over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
-    both = {**below, **above}
-    for key in below.keys() & above.keys():
-        if isinstance(below[key], dict) and isinstance(above[key], dict):
-            both[key] = _over(below[key], above[key])
-    return both
-
-
-def _sandbox_run(node: Node) -> None:
-    run: sandboxes.InstallSandboxRun = node.shape
-    run.workflow_id = run.install_workflow_id
-    run.outputs = merged(run.runner_jobs or [])
-
-
-def _workflow(node: Node) -> None:
-    workflow: workflows.Workflow = node.shape
-    workflow.finished = workflow.finished_at is not None
-    workflow.execution_time = _execution_time(workflow)
-    workflow.name = workflow_name(workflow)
-
-
-_LABELS = {
-    "provision": ("Provisioning install", "Provisioned install"),
-    "reprovision": ("Reprovisioning install", "Reprovisioned install"),
-    "reprovision_sandbox": ("Reprovisioning sandbox", "Reprovisioned sandbox"),
-    "drift_run_reprovision_sandbox": ("Reprovisioning install", "Reprovisioned sandbox"),
-    "deprovision": ("Deprovisioning install", "Deprovisioned install"),
-    "manual_deploy": ("Deploying to install", "Deployed to install"),
-    "drift_run": ("Deploying to install", "Deployed to install"),
-    "input_update": ("Input Update", "Updated Input"),
-    "deploy_components": ("Deploying all components", "Deployed all components"),
-    "teardown_components": ("Tearing down all components", "Tore down all components"),
-    "sync_secrets": ("Syncing secrets", "Synced secrets"),
-}
-
-
-def workflow_name(workflow: workflows.Workflow) -> str:
-    """The label that people read: what happens, or what has happened (spec domain.md 1.7)."""
-    during, after = _LABELS.get(workflow.type, ("", ""))
-    name = after if workflow.finished else during
-    suffix = (workflow.metadata or {}).get("workflow-name-suffix")
-    return f"{name} ({suffix})" if name and suffix else name
-
-
-def _step(node: Node) -> None:
-    step: workflows.WorkflowStep = node.shape
-    step.finished = step.finished_at is not None
-    step.execution_time = _execution_time(step)
-    step.workflow_id = step.install_workflow_id
-
-
-def _approval(node: Node) -> None:
-    approval: workflows.WorkflowStepApproval = node.shape
-    approval.workflow_step_id = approval.install_workflow_step_id
-
-
-def _deploy(node: Node) -> None:
-    deploy: deploys.InstallDeploy = node.shape
-    deploy.workflow_id = deploy.install_workflow_id
-    build = deploy.component_build
-    if build is not None:
-        deploy.component_name = build.component_name
-        deploy.component_config_version = build.component_config_version
-    deploy.outputs = merged([job for job in deploy.runner_jobs or [] if job.operation != "create-apply-plan"])
-
-
-def _build(node: Node) -> None:
-    build: components.ComponentBuild = node.shape
-    config = build.component_config_connection
-    if config is not None:
-        build.component_name = config.component_name
-        build.component_config_version = config.version
-
-
-def _with_refs(node: Node) -> None:
-    node.shape.refs = refs(node.shape.references)
-
-
-def _action_run(node: Node) -> None:
-    run: actions.InstallActionWorkflowRun = node.shape
-    run.workflow_id = run.install_workflow_id
-    if run.runner_job is not None:
-        run.execution_time = run.runner_job.execution_time
-        run.outputs = run.runner_job.outputs
-
-
-def _helm(node: Node) -> None:
-    helm: components.HelmComponentConfig = node.shape
-    helm.helm_config_json = components.HelmConfig(
-        chart_name=helm.chart_name,
-        namespace=helm.namespace,
-        storage_driver=helm.storage_driver,
-        values={name: value or "" for name, value in (helm.values or {}).items()},
-        values_files=helm.values_files,
-    )
-
-
-FINISHERS: Mapping[type, Finisher] = {
-    accounts.Account: _account,
-    runners.RunnerJob: _job,
-    runners.RunnerJobExecutionOutputs: _outputs,
-    runners.RunnerJobExecutionResult: _result,
-    sandboxes.InstallSandboxRun: _sandbox_run,
-    workflows.Workflow: _workflow,
-    workflows.WorkflowStep: _step,
-    workflows.WorkflowStepApproval: _approval,
-    deploys.InstallDeploy: _deploy,
-    components.ComponentBuild: _build,
-    components.ComponentConfigConnection: _with_refs,
-    components.HelmComponentConfig: _helm,
-    apps.AppSandboxConfig: _with_refs,
-    actions.ActionWorkflowConfig: _with_refs,
-    actions.InstallActionWorkflowRun: _action_run,
-}
-
-__all__ = ["FINISHERS", "LINKS", "SANDBOX_RUN", "merged", "workflow_name"]

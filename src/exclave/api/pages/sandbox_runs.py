@@ -4,7 +4,8 @@ from typing import Any
 
 from sqlalchemy import select
 
-from exclave.api.pages.relations import FINISHERS, LINKS, SANDBOX_RUN
+from exclave.api.pages.derived import FINISHERS
+from exclave.api.pages.relations import LINKS, SANDBOX_RUN
 from exclave.api.pages.tree import Plan, documents, grow, node_of
 from exclave.domain.installs.models import Install
 from exclave.domain.sandboxes.models import InstallSandboxRun
@@ -60,5 +61,5 @@ async def sandbox_runs(ctx: Ctx, install: str, *, offset: int, fetch: int, every
     if not found:
         raise errors.NotFound(f"no install {install!r} in this org")
     roots = [node_of(Shape, doc, keys, None) for run_id, doc, keys, _ in found if run_id is not None]
-    await grow(ctx.db, _ALL if everything else _DEFAULT, roots[: max(fetch - 1, 0)], FINISHERS)
+    await grow(ctx.db, _ALL if everything else _DEFAULT, roots[: max(fetch - 1, 0)], FINISHERS, ctx.runtime.settings)
     return [root.shape for root in roots]

@@ -20,6 +20,7 @@ from sqlalchemy import ARRAY, ColumnElement, Select, String, Text, bindparam, ca
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from exclave.kit.context import Facts
 from exclave.kit.db import Base, Encrypted, RawJSON
 
 Depth = Mapping[str, Any] | None
@@ -186,10 +187,11 @@ def node_of(shape: type, doc: str, keys: str | None, raw: str | None) -> Node:
     return Node(_decoder(shape).decode(doc), _keys_decoder.decode(keys) if keys else {}, raw)
 
 
-Finisher = Callable[[Node], None]
+Finisher = Callable[[Node, Facts], None]
+"""Computes the derived fields of an object whose children are filled."""
 
 
-async def grow(db: AsyncSession, plan: Plan, roots: Sequence[Node], finishers: Mapping[type, Finisher]) -> None:
+async def grow(db: AsyncSession, plan: Plan, roots: Sequence[Node], finishers: Mapping[type, Finisher], facts: Facts) -> None:
     """Fill the roots: one statement a wave, then the derived fields, children before parents."""
     made: dict[_Use, dict[str, list[Node]]] = {}
     parents: dict[_Use, list[Node]] = {}
@@ -206,7 +208,7 @@ async def grow(db: AsyncSession, plan: Plan, roots: Sequence[Node], finishers: M
         for use in uses:
             above = parents[use] = _nodes(use.parent, made, roots)
             made[use] = _attach(use, above, found[use.link])
-    _finish(plan, roots, made, finishers)
+    _finish(plan, roots, made, finishers, facts)
 
 
 def _nodes(use: "_Use | None", made: Mapping[_Use, Mapping[str, list[Node]]], roots: Sequence[Node]) -> list[Node]:
@@ -237,12 +239,14 @@ def _attach(use: _Use, above: Sequence[Node], found: Mapping[str, Sequence[tuple
     return made
 
 
-def _finish(plan: Plan, roots: Sequence[Node], made: Mapping[_Use, Mapping[str, list[Node]]], finishers: Mapping[type, Finisher]) -> None:
+def _finish(
+    plan: Plan, roots: Sequence[Node], made: Mapping[_Use, Mapping[str, list[Node]]], finishers: Mapping[type, Finisher], facts: Facts
+) -> None:
     for use in reversed(plan.uses):
         if finisher := finishers.get(use.link.table.shape):
             for nodes in made[use].values():
                 for node in nodes:
-                    finisher(node)
+                    finisher(node, facts)
     if finisher := finishers.get(plan.root.shape):
         for node in roots:
-            finisher(node)
+            finisher(node, facts)

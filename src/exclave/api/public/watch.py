@@ -5,7 +5,8 @@ from typing import Any
 
 from sqlalchemy import String, cast, func, select, union_all
 
-from exclave.api.pages.relations import FINISHERS, LINKS, WORKFLOW
+from exclave.api.pages.derived import FINISHERS
+from exclave.api.pages.relations import LINKS, WORKFLOW
 from exclave.api.pages.tree import Plan, documents, grow, node_of
 from exclave.api.route import Reply, Routes
 from exclave.domain.actions.models import InstallActionWorkflowRun
@@ -62,7 +63,7 @@ async def _read(ctx: Ctx, workflow_id: str) -> Workflow:
     statement = select(*_COLUMNS).where(engine.Workflow.id == workflow_id, engine.Workflow.org_id == ctx.org_id)
     doc, keys, raw = (await ctx.db.execute(statement)).one()
     root = node_of(Workflow, doc, keys, raw)
-    await grow(ctx.db, _PLAN, [root], FINISHERS)
+    await grow(ctx.db, _PLAN, [root], FINISHERS, ctx.runtime.settings)
     shape: Workflow = root.shape
     return shape
 
