@@ -54,6 +54,7 @@ TYPED: dict[str, type[TypedConfig]] = {
     "job": JobComponentConfig,
     "kubernetes_manifest": KubernetesManifestComponentConfig,
 }
+REFERENCE = "component|network|outputs.zone|.nuon.components.network.outputs.zone"
 _FROM_GIT = ("terraform_module", "helm_chart", "docker_build")
 _BLOCKS = {
     "helm_chart": {"helm_repo_config": {"chart": "the chart", "repo_url": "https://charts.example.com", "version": "1.2.3"}},
@@ -156,12 +157,13 @@ def _step(rows: _Rows, on: Ground, workflow: Workflow, run: InstallSandboxRun, i
 def _deploy(rows: _Rows, on: Ground, workflow: Workflow, kind: str, connection: VCSConnection, commit: VCSConnectionCommit) -> Component:
     component = rows.make(Component, app_id=on.app.id, type=kind)
     config = rows.make(ComponentConfigConnection, component_id=component.id, app_config_id=on.config.id, type=kind,
-                       component_dependency_ids=[component.id], references=["component|network|outputs.zone|.nuon.components.network.outputs.zone"])  # fmt: skip
+                       component_dependency_ids=[component.id], references=[REFERENCE])  # fmt: skip
     typed = rows.make(TYPED[kind], component_config_connection_id=config.id, **_BLOCKS.get(kind, {}))
     if kind in _FROM_GIT:
         rows.repositories(typed, connection)
     build = rows.make(ComponentBuild, component_id=component.id, component_config_connection_id=config.id, status="active",
-                      status_v2=status("active", rows.person()), vcs_connection_commit_id=commit.id, created_by_id=rows.person())  # fmt: skip
+                      status_v2=status("active", rows.person()), vcs_connection_commit_id=commit.id,
+                      created_by_id=rows.person())  # fmt: skip
     in_install = rows.make(InstallComponent, install_id=on.install.id, component_id=component.id)
     deploy = rows.make(InstallDeploy, install_id=on.install.id, install_component_id=in_install.id, component_id=component.id,
                        build_id=build.id, install_deploy_type="apply", status="active", install_workflow_id=workflow.id,

@@ -295,7 +295,7 @@ def check(answer: list[dict[str, Any]], rows: Rows) -> set[str]:
 
 
 def _children(relation: Relation, row: Row, rows: Rows) -> list[Row]:
-    found = rows.where(relation.table, relation.column, row[relation.key] if relation.key in row else None)
+    found = rows.where(relation.table, relation.column, row.get(relation.key))
     if relation.order:
         found = sorted(found, key=lambda each: tuple(each[name] for name in relation.order))
     return found if relation.many else found[:1]
