@@ -132,3 +132,17 @@ async def test_a_tail_is_live_and_resumes_without_a_gap(home, address):
                 if len(seen) == 5:
                     await close(home, stream)
     assert seen == ["0", "1", "2", "3", "4"]
+
+
+async def test_a_tail_ends_without_an_end_when_the_server_stops(home, address):
+    stream = (await home.job()).log_stream_id
+    await write(home, stream, ["0"], 1)
+    headers = {"Authorization": f"Bearer {home.org.token}", "Accept-Encoding": "identity"}
+    seen: list[str] = []
+    async with httpx.AsyncClient(base_url=address, headers=headers, timeout=10) as client:
+        async with client.stream("GET", f"/v1/log-streams/{stream}/logs/tail") as response:
+            async for _, event, _data in events(response):
+                seen.append(event)
+                for waiting in home.runtime.bus._local[f"log:{stream}"]:
+                    waiting.close()
+    assert seen == ["log"]

@@ -1,12 +1,13 @@
 """Log streams as people read and follow them (spec runner.md 1.9; the tail is ours)."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import msgspec
 from litestar.response import Stream
 
 from exclave.api.route import AnyRequest, Reply, Routes
 from exclave.domain.logs import service, shapes
+from exclave.domain.logs.models import LogRecord
 from exclave.kit import errors
 from exclave.kit.context import Actor, Ctx, Runtime
 from exclave.wire.public import runners as wire
@@ -47,14 +48,16 @@ async def tail_logs(runtime: Runtime, actor: Actor, request: AnyRequest, log_str
 
 async def _events(runtime: Runtime, actor: Actor, stream_id: str, after: int) -> AsyncIterator[bytes]:
     yield b": following\n\n"
-    async for records in service.tail(runtime, actor, stream_id, after=after):
-        if not records:
-            yield b": nothing new\n\n"
-        else:
-            yield b"".join(
-                b"id: %d\nevent: log\ndata: %s\n\n" % (record.seq, msgspec.json.encode(shapes.record(record))) for record in records
-            )
+    try:
+        async for records in service.tail(runtime, actor, stream_id, after=after):
+            yield _written(records) if records else b": nothing new\n\n"
+    except errors.Unavailable:
+        return  # this process stops: without `end`, the reader comes back with its last id
     yield b"event: end\ndata: {}\n\n"
+
+
+def _written(records: Sequence[LogRecord]) -> bytes:
+    return b"".join(b"id: %d\nevent: log\ndata: %s\n\n" % (record.seq, msgspec.json.encode(shapes.record(record))) for record in records)
 
 
 def _cursor(text: str) -> int:
