@@ -77,6 +77,7 @@ async def _listeners(runtime: Runtime, sockets: dict[str, socket.socket]) -> Asy
     apps: dict[str, Litestar] = {
         "public": listener("public", wiring.public_routes(), runtime),
         "runner": listener("runner", wiring.runner_routes(), runtime),
+        "admin": listener("admin", (), runtime),
     }
     servers = [(_server(app), sockets[name]) for name, app in apps.items()]
     tasks = [asyncio.create_task(server.serve(sockets=[sock])) for server, sock in servers]
