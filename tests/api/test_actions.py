@@ -160,7 +160,6 @@ async def test_a_runner_cannot_read_installs_as_people_do(public_app, world):
         assert (await runner.get("/v1/installs")).status_code == 403
 
 
-@pytest.mark.xfail(strict=True, reason="jobs.rules.masked_plan leaves rendered scripts and commands as they are")
 async def test_people_who_read_the_plan_of_an_action_see_no_secret(client, runtime, org):
     """The runner needs the rendered script; people see it without the secrets that are in it."""
     async with runtime.request(org.actor) as ctx:

@@ -10,13 +10,15 @@ from exclave.domain.runners import sweep as runner_sweep
 from exclave.engine.definition import Registry
 from exclave.engine.loop import Loop
 from exclave.kit.context import Runtime
+from exclave.kit.errors import Unavailable
 
 log = logging.getLogger(__name__)
 
 Sweep = Callable[[Runtime], Awaitable[float]]
 """One look at what is overdue; answers how many seconds until the next look."""
 
-SWEEPS: tuple[Sweep, ...] = (job_sweep.expire, runner_sweep.check)
+# Each sweep with the topic that says "there is a new deadline".
+SWEEPS: tuple[tuple[Sweep, str], ...] = ((job_sweep.expire, "jobs"), (runner_sweep.check, "runners"))
 
 
 class Background:
@@ -28,7 +30,7 @@ class Background:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        tasks = [asyncio.create_task(self._loop.run()), *(asyncio.create_task(self._repeat(sweep)) for sweep in SWEEPS)]
+        tasks = [asyncio.create_task(self._loop.run()), *(asyncio.create_task(self._repeat(*sweep)) for sweep in SWEEPS)]
         try:
             yield
         finally:
@@ -37,11 +39,15 @@ class Background:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _repeat(self, sweep: Sweep) -> None:
-        while True:
-            try:
-                seconds = await sweep(self._runtime)
-            except Exception:
-                log.exception("a sweep failed, it runs again soon")
-                seconds = 1.0
-            await asyncio.sleep(seconds)
+    async def _repeat(self, sweep: Sweep, topic: str) -> None:
+        async with self._runtime.bus.subscribe(topic) as hints:
+            while True:
+                try:
+                    seconds = await sweep(self._runtime)
+                except Exception:
+                    log.exception("a sweep failed, it runs again soon")
+                    seconds = 1.0
+                try:
+                    await hints.wait(seconds)
+                except Unavailable:
+                    return  # the process is stopping

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
-from exclave.domain.runners import local as runners
+from exclave.domain.runners import service as runners
 from exclave.kit.context import Runtime
 
 log = logging.getLogger(__name__)
@@ -55,10 +55,10 @@ class LocalRunners:
             await asyncio.gather(*(self._end(runner_id) for runner_id in list(self._children)))
 
     async def _keep(self) -> None:
-        async with self._runtime.bus.subscribe(runners.TOPIC) as hints:
+        async with self._runtime.bus.subscribe(runners.LOCAL_TOPIC) as hints:
             while True:
                 try:
-                    wanted = await runners.wanted(self._runtime)
+                    wanted = await runners.local_runners(self._runtime)
                     for runner_id in self._children.keys() - wanted.keys():
                         await self._end(runner_id)
                     for runner_id in wanted.keys() - self._children.keys():
@@ -70,7 +70,7 @@ class LocalRunners:
     async def _start(self, runner_id: str, mode: str) -> None:
         work = self._directory / runner_id
         work.mkdir(parents=True, exist_ok=True, mode=0o700)
-        token = await runners.token(self._runtime, runner_id, TOKEN_LIFE)
+        token = await runners.local_token(self._runtime, runner_id, TOKEN_LIFE)
         kept = ("PATH", "EXCLAVE_TERRAFORM", "EXCLAVE_LOCAL_SOURCES", "LANG", "SSL_CERT_FILE", "SSL_CERT_DIR")
         environ = {name: self._environ[name] for name in kept if self._environ.get(name)}
         environ |= {
@@ -99,7 +99,7 @@ class LocalRunners:
         )
         await asyncio.sleep(_RESTART_SECONDS)  # back-off: a runner that cannot live must not spin
         self._children.pop(runner_id, None)
-        self._runtime.bus.poke(runners.TOPIC)
+        self._runtime.bus.poke(runners.LOCAL_TOPIC)
 
     async def _end(self, runner_id: str) -> None:
         child = self._children.pop(runner_id, None)

@@ -64,12 +64,12 @@ async def serve(
     async with contextlib.AsyncExitStack() as stack:
         if settings.role in ("api", "all"):
             await stack.enter_async_context(_listeners(runtime, sockets))
+            stack.callback(runtime.bus.close)  # ends long polls, so that the listeners need not wait for them
         if settings.role in ("worker", "all"):
             await stack.enter_async_context(Background(runtime, wiring.registry()).running())
         async with beside():
             await stop.wait()
             log.info("stopping")
-        runtime.bus.close()
 
 
 @contextlib.asynccontextmanager

@@ -1,6 +1,6 @@
 """Decisions about jobs as pure functions on values: groups, timeouts, and which status may follow which (spec runner.md 2)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -154,12 +154,22 @@ _SECRET_KEYS = frozenset(
 
 def masked_plan(plan: Any) -> Any:
     """Return a plan document as people may see it: no credential, no sensitive variable, no plan file (architecture rule 7)."""
-    return _masked(plan)
+    secrets = sorted({str(text) for text in _secrets(plan) if text}, key=len, reverse=True)
+    return _masked(plan, secrets)
 
 
-def _masked(value: Any) -> Any:
+def _secrets(plan: Any) -> list[Any]:
+    """The texts that an action's plan itself calls secret: they stand in its rendered commands, too."""
+    return list(plan.get("sensitive_values") or ()) if isinstance(plan, dict) else []
+
+
+def _masked(value: Any, secrets: Sequence[str]) -> Any:
     if isinstance(value, list):
-        return [_masked(item) for item in value]
+        return [_masked(item, secrets) for item in value]
+    if isinstance(value, str):
+        for secret in secrets:  # the longest first: one may hold another
+            value = value.replace(secret, MASK)
+        return value
     if not isinstance(value, dict):
         return value
     named = frozenset(str(name) for name in value.get("sensitive_vars") or ())
@@ -181,7 +191,7 @@ def _masked(value: Any) -> Any:
         elif key == "url" and isinstance(item, str):
             shown[key] = _without_user(item)
         else:
-            shown[key] = _masked(item)
+            shown[key] = _masked(item, secrets)
     return shown
 
 

@@ -25,8 +25,6 @@ from exclave.kit import db, errors, time
 from exclave.kit.context import Ctx, Runtime
 
 TOKEN_TTL = timedelta(days=90)
-LOCAL_TOPIC = "local-runners"  # who runs runners as processes of this machine looks again
-
 LOCAL_TOPIC = "runners:local"  # hints that runners of the platform `local` came or went
 
 
@@ -128,7 +126,6 @@ async def provision(ctx: Ctx, runner: Runner) -> None:
         runner.status = "awaiting-install-stack-run" if waits else "provisioning"
         runner.status_description = "waiting for the install stack to be run" if waits else "waiting for the runner's first heartbeat"
     ctx.db.add(operation)
-    ctx.poke(LOCAL_TOPIC)
     await audit.record(ctx, "provision", runner)
     ctx.poke(LOCAL_TOPIC)
 
@@ -157,7 +154,6 @@ async def deprovision(ctx: Ctx, runner: Runner) -> None:
             status="finished",
         )
     )
-    ctx.poke(LOCAL_TOPIC)
     await audit.record(ctx, "deprovision", runner)
     ctx.poke(LOCAL_TOPIC)
 
