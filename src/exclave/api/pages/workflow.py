@@ -1,0 +1,71 @@
+"""Workflows with their steps, approvals and who made them (spec nesting.md 3.7)."""
+
+from typing import Any
+
+from sqlalchemy import Select, select
+
+from exclave.api.pages.relations import APPROVAL, STEP, WORKFLOW
+from exclave.api.pages.roots import Root
+from exclave.domain.workflows import queries
+from exclave.engine.models import Workflow, WorkflowStep, WorkflowStepApproval
+from exclave.kit import errors
+from exclave.kit.context import Ctx
+from exclave.wire.public import workflows as wire
+
+_WORKFLOWS = Root(WORKFLOW, {"created_by": {}, "steps": {"created_by": {}, "approval": {}}})
+_STEPS = Root(STEP, {"created_by": {}, "approval": {}, "policy_validation": {}})
+_STEP = Root(STEP, {})
+_APPROVALS = Root(APPROVAL, {})
+
+
+async def workflow(ctx: Ctx, workflow_id: str) -> wire.Workflow:
+    """Return one workflow with its steps in their order."""
+    found = await _WORKFLOWS.read(ctx, queries.by_id(ctx.actor, workflow_id))
+    if not found:
+        raise errors.NotFound(f"no workflow {workflow_id}")
+    return _linked(ctx, found[0])
+
+
+async def workflows(ctx: Ctx, wanted: Select[Workflow], *, at_most: int) -> list[wire.Workflow]:
+    """Return the workflows of a page with their steps: four statements, whatever their number."""
+    return [_linked(ctx, each) for each in await _WORKFLOWS.read(ctx, wanted, at_most=at_most)]
+
+
+async def steps(ctx: Ctx, workflow_id: str, step_id: str = "") -> list[wire.WorkflowStep]:
+    """Return the steps of a workflow in their order, or one of them. `NotFound` when the workflow, or that step, does not exist."""
+    wanted = queries.steps_of(ctx.actor, workflow_id)
+    if step_id:
+        wanted = wanted.where(WorkflowStep.id == step_id)
+    found = await _STEPS.read(ctx, wanted)
+    if step_id and not found:
+        raise errors.NotFound(f"the workflow {workflow_id} has no step {step_id}")
+    if not found and not await _WORKFLOWS.read(ctx, queries.by_id(ctx.actor, workflow_id)):
+        raise errors.NotFound(f"no workflow {workflow_id}")
+    return [_step_linked(ctx, each) for each in found]
+
+
+async def approval(ctx: Ctx, step_id: str, approval_id: str) -> wire.WorkflowStepApproval:
+    """Return an approval with the step that asked, under both of its names. The plan itself is never in here."""
+    (shape,) = await _APPROVALS.read(ctx, select(WorkflowStepApproval).where(WorkflowStepApproval.id == approval_id))
+    (step,) = await _STEP.read(ctx, select(WorkflowStep).where(WorkflowStep.id == step_id, WorkflowStep.org_id == ctx.org_id))
+    shape.workflow_step = shape.install_workflow_step = step
+    result: wire.WorkflowStepApproval = shape
+    return result
+
+
+def _linked(ctx: Ctx, shape: wire.Workflow) -> wire.Workflow:
+    shape.links = _links(ctx, shape.org_id, shape.owner_id, shape.id, f"workflows/{shape.id}")
+    for each in shape.steps or []:
+        _step_linked(ctx, each)
+    return shape
+
+
+def _step_linked(ctx: Ctx, shape: wire.WorkflowStep) -> wire.WorkflowStep:
+    workflow_id = shape.install_workflow_id
+    shape.links = _links(ctx, shape.org_id, shape.owner_id, workflow_id, f"workflows/{workflow_id}/steps/{shape.id}")
+    return shape
+
+
+def _links(ctx: Ctx, org_id: str, owner_id: str, workflow_id: str, path: str) -> dict[str, Any]:
+    facts = ctx.runtime.settings
+    return {"ui": f"{facts.ui_url}/{org_id}/installs/{owner_id}/workflows/{workflow_id}", "api": f"{facts.public_url}/v1/{path}"}
