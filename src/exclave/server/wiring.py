@@ -14,6 +14,7 @@ from exclave.api.public import (
     apps,
     builds,
     components,
+    deploys,
     general,
     install_components,
     install_exports,
@@ -24,9 +25,11 @@ from exclave.api.public import (
     orgs,
     runners,
     sandbox_runs,
+    sandboxes,
     sources,
     vcs,
     watch,
+    workflows,
     workspaces,
 )
 from exclave.api.route import Routes
@@ -67,6 +70,7 @@ PUBLIC = (
     apps,
     builds,
     components,
+    deploys,
     general,
     install_components,
     install_exports,
@@ -77,9 +81,11 @@ PUBLIC = (
     orgs,
     runners,
     sandbox_runs,
+    sandboxes,
     sources,
     vcs,
     watch,
+    workflows,
     workspaces,
 )
 RUNNER = (
