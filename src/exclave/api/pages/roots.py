@@ -4,7 +4,8 @@ from typing import Any
 
 from sqlalchemy import Select
 
-from exclave.api.pages.relations import FINISHERS, LINKS
+from exclave.api.pages.derived import FINISHERS
+from exclave.api.pages.relations import LINKS
 from exclave.api.pages.tree import Depth, Plan, Table, documents, grow, node_of
 from exclave.kit.context import Ctx
 
@@ -23,5 +24,5 @@ class Root:
         if self._table.joined is not None:
             statement = self._table.joined(statement)
         roots = [node_of(self._table.shape, *row) for row in (await ctx.db.execute(statement)).all()]
-        await grow(ctx.db, self._plan, roots if at_most is None else roots[:at_most], FINISHERS)
+        await grow(ctx.db, self._plan, roots if at_most is None else roots[:at_most], FINISHERS, ctx.runtime.settings)
         return [root.shape for root in roots]

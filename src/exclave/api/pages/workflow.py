@@ -1,7 +1,5 @@
 """Workflows with their steps, approvals and who made them (spec nesting.md 3.7)."""
 
-from typing import Any
-
 from sqlalchemy import Select, select
 
 from exclave.api.pages.relations import APPROVAL, STEP, WORKFLOW
@@ -23,12 +21,13 @@ async def workflow(ctx: Ctx, workflow_id: str) -> wire.Workflow:
     found = await _WORKFLOWS.read(ctx, queries.by_id(ctx.actor, workflow_id))
     if not found:
         raise errors.NotFound(f"no workflow {workflow_id}")
-    return _linked(ctx, found[0])
+    shape: wire.Workflow = found[0]
+    return shape
 
 
 async def workflows(ctx: Ctx, wanted: Select[Workflow], *, at_most: int) -> list[wire.Workflow]:
     """Return the workflows of a page with their steps: four statements, whatever their number."""
-    return [_linked(ctx, each) for each in await _WORKFLOWS.read(ctx, wanted, at_most=at_most)]
+    return await _WORKFLOWS.read(ctx, wanted, at_most=at_most)
 
 
 async def steps(ctx: Ctx, workflow_id: str, step_id: str = "") -> list[wire.WorkflowStep]:
@@ -41,7 +40,7 @@ async def steps(ctx: Ctx, workflow_id: str, step_id: str = "") -> list[wire.Work
         raise errors.NotFound(f"the workflow {workflow_id} has no step {step_id}")
     if not found and not await _WORKFLOWS.read(ctx, queries.by_id(ctx.actor, workflow_id)):
         raise errors.NotFound(f"no workflow {workflow_id}")
-    return [_step_linked(ctx, each) for each in found]
+    return found
 
 
 async def approval(ctx: Ctx, step_id: str, approval_id: str) -> wire.WorkflowStepApproval:
@@ -51,21 +50,3 @@ async def approval(ctx: Ctx, step_id: str, approval_id: str) -> wire.WorkflowSte
     shape.workflow_step = shape.install_workflow_step = step
     result: wire.WorkflowStepApproval = shape
     return result
-
-
-def _linked(ctx: Ctx, shape: wire.Workflow) -> wire.Workflow:
-    shape.links = _links(ctx, shape.org_id, shape.owner_id, shape.id, f"workflows/{shape.id}")
-    for each in shape.steps or []:
-        _step_linked(ctx, each)
-    return shape
-
-
-def _step_linked(ctx: Ctx, shape: wire.WorkflowStep) -> wire.WorkflowStep:
-    workflow_id = shape.install_workflow_id
-    shape.links = _links(ctx, shape.org_id, shape.owner_id, workflow_id, f"workflows/{workflow_id}/steps/{shape.id}")
-    return shape
-
-
-def _links(ctx: Ctx, org_id: str, owner_id: str, workflow_id: str, path: str) -> dict[str, Any]:
-    facts = ctx.runtime.settings
-    return {"ui": f"{facts.ui_url}/{org_id}/installs/{owner_id}/workflows/{workflow_id}", "api": f"{facts.public_url}/v1/{path}"}
