@@ -10,6 +10,7 @@ import httpx
 import pytest
 from litestar import Litestar
 
+from exclave.api import public, runner
 from exclave.api.app import listener
 from exclave.kit import db
 from exclave.kit.blobs import Blobs
@@ -18,6 +19,7 @@ from exclave.kit.context import Ctx, Facts, Runtime
 from exclave.kit.crypto import Master
 from exclave.kit.events import Events
 from exclave.migrations.upgrade import upgrade
+from exclave.server import wiring
 from tests import factories
 from tests.cluster import Cluster, start_cluster
 
@@ -48,12 +50,7 @@ def make_runtime(cluster: Cluster, blobs: Path, **facts: object) -> Runtime:
         blobs=Blobs(blobs),
         settings=Facts(**{"local_platform": True, "lease_seconds": 2.0, **facts}),  # type: ignore[arg-type]
     )
-    try:
-        from exclave.server.wiring import subscribe
-    except ImportError:
-        pass
-    else:
-        subscribe(runtime.events)
+    wiring.subscribe(runtime.events)
     return runtime
 
 
@@ -75,23 +72,14 @@ async def ctx(runtime: Runtime, org: factories.OrgWithToken) -> AsyncIterator[Ct
         yield ctx
 
 
-def _routes(package: str) -> list[object]:
-    import importlib
-    import pkgutil
-
-    parent = importlib.import_module(package)
-    modules = [importlib.import_module(found.name) for found in pkgutil.iter_modules(parent.__path__, package + ".")]
-    return [module.route for module in modules if hasattr(module, "route")]
-
-
 @pytest.fixture(scope="session")
 def public_app(runtime: Runtime) -> Litestar:
-    return listener("public", _routes("exclave.api.public"), runtime)  # type: ignore[arg-type]
+    return listener("public", public.ROUTES, runtime)
 
 
 @pytest.fixture(scope="session")
 def runner_app(runtime: Runtime) -> Litestar:
-    return listener("runner", _routes("exclave.api.runner"), runtime)  # type: ignore[arg-type]
+    return listener("runner", runner.ROUTES, runtime)
 
 
 def _client(app: Litestar, token: str) -> httpx.AsyncClient:

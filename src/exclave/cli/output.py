@@ -10,6 +10,8 @@ import msgspec
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from exclave.wire.public.workflows import Workflow, WorkflowStep
+
 WIDTH_WITHOUT_TERMINAL = 200
 
 
@@ -67,6 +69,10 @@ def coloured(status: str) -> str:
     """A status with the colour of its kind, for rich."""
     colour = _COLOURS.get(status)
     return f"[{colour}]{status}[/]" if colour and sys.stdout.isatty() and "NO_COLOR" not in os.environ else status
+
+
+def status_of(thing: "Workflow | WorkflowStep") -> str:
+    return thing.status.status if thing.status else ""
 
 
 def when(moment: Any) -> str:

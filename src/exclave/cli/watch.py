@@ -4,7 +4,6 @@ import sys
 from typing import Any
 
 from exclave.cli import output, session
-from exclave.cli.workflows import status_of
 from exclave.client.public import PublicApi
 from exclave.wire.public.workflows import Workflow, WorkflowStep
 
@@ -16,14 +15,14 @@ def watch_workflow(workflow: str, *, until: str, as_json: bool) -> None:
     ended = session.call(lambda api: _follow(api, workflow, until, quiet=as_json))
     if as_json:
         output.as_json(ended)
-    status = status_of(ended)
+    status = output.status_of(ended)
     if ended.finished and status != "success":
         raise session.stop(f"the workflow ended with {status}: {_why(ended)}", session.FAILED)
 
 
 def _why(workflow: Workflow) -> str:
     for step in workflow.steps or []:
-        if status_of(step) in ("error", "approval-denied") and step.status:
+        if output.status_of(step) in ("error", "approval-denied") and step.status:
             return f"step {step.name!r}: {step.status.status_human_description}"
     return workflow.status.status_human_description if workflow.status else ""
 
@@ -39,10 +38,10 @@ async def _follow(api: PublicApi, workflow: str, until: str, *, quiet: bool) -> 
             version = answer.headers.get("x-exclave-version", "")
             found = api.http.decoded(answer, Workflow)
             show.update(found)
-            asking = any(status_of(step) == "approval-awaiting" for step in found.steps or [])
+            asking = any(output.status_of(step) == "approval-awaiting" for step in found.steps or [])
             if found.finished or (until == "approval" and asking):
                 break
-    failed = [step for step in found.steps or [] if status_of(step) == "error"]
+    failed = [step for step in found.steps or [] if output.status_of(step) == "error"]
     if found.finished and not quiet:
         for step in failed:
             await _tail(api, step)
@@ -75,7 +74,7 @@ class _Lines(_Nothing):
 
     def update(self, workflow: Workflow) -> None:
         for step in workflow.steps or []:
-            status = status_of(step)
+            status = output.status_of(step)
             if step.execution_type == "hidden" or self._seen.get(step.id, "pending") == status:
                 continue
             self._seen[step.id] = status
@@ -83,7 +82,7 @@ class _Lines(_Nothing):
             took = f" ({output.seconds(step.execution_time)})" if step.finished else ""
             output.data(f"{status:18} {step.name}{took}{': ' + why if why and status not in ('success',) else ''}")
         if workflow.finished:
-            output.data(f"{status_of(workflow):18} {workflow.name or workflow.type} ({output.seconds(workflow.execution_time)})")
+            output.data(f"{output.status_of(workflow):18} {workflow.name or workflow.type} ({output.seconds(workflow.execution_time)})")
 
 
 class _Live(_Nothing):
@@ -102,12 +101,14 @@ class _Live(_Nothing):
     def update(self, workflow: Workflow) -> None:
         from rich.table import Table
 
-        shown = Table(box=None, pad_edge=False, header_style="bold", title=f"{workflow.name or workflow.type}: {status_of(workflow)}")
+        shown = Table(
+            box=None, pad_edge=False, header_style="bold", title=f"{workflow.name or workflow.type}: {output.status_of(workflow)}"
+        )
         for head in ("STEP", "STATUS", "TOOK", "WHY"):
             shown.add_column(head, overflow="fold")
         for step in workflow.steps or []:
             if step.execution_type == "hidden":
                 continue
             why = step.status.status_human_description if step.status else ""
-            shown.add_row(step.name, output.coloured(status_of(step)), output.seconds(step.execution_time), why)
+            shown.add_row(step.name, output.coloured(output.status_of(step)), output.seconds(step.execution_time), why)
         self._live.update(shown, refresh=True)

@@ -14,10 +14,6 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Step = Annotated[str, typer.Option("--step", help="The step, by id or name; without it the one that waits.")]
 
 
-def status_of(thing: Workflow | WorkflowStep) -> str:
-    return thing.status.status if thing.status else ""
-
-
 @app.command("list")
 def list_workflows(install: str, as_json: Json = False) -> None:
     """List the workflows of an install, newest first."""
@@ -29,7 +25,7 @@ def list_workflows(install: str, as_json: Json = False) -> None:
     if as_json:
         output.as_json(found)
         return
-    rows = [(w.id, w.type, status_of(w), output.seconds(w.execution_time), output.when(w.created_at)) for w in found]
+    rows = [(w.id, w.type, output.status_of(w), output.seconds(w.execution_time), output.when(w.created_at)) for w in found]
     output.table(("ID", "TYPE", "STATUS", "TOOK", "CREATED"), rows)
 
 
@@ -40,9 +36,15 @@ def get(workflow: str, as_json: Json = False) -> None:
     if as_json:
         output.as_json(found)
         return
-    output.note(f"{found.name or found.type}: {status_of(found)}")
+    output.note(f"{found.name or found.type}: {output.status_of(found)}")
     rows = [
-        (str(s.group_idx), s.name, status_of(s), output.seconds(s.execution_time), s.status.status_human_description if s.status else "")
+        (
+            str(s.group_idx),
+            s.name,
+            output.status_of(s),
+            output.seconds(s.execution_time),
+            s.status.status_human_description if s.status else "",
+        )
         for s in found.steps or []
         if s.execution_type != "hidden"
     ]
@@ -83,7 +85,7 @@ def plan(workflow: str, step: Step = "", as_json: Json = False) -> None:
 async def _asking(api: PublicApi, workflow: str, step: str) -> WorkflowStep:
     """Find the step that waits for an approval."""
     steps = await api.http.get(f"/v1/workflows/{workflow}/steps", list[WorkflowStep])
-    waiting = [s for s in steps if s.approval and (step in (s.id, s.name) if step else status_of(s) == "approval-awaiting")]
+    waiting = [s for s in steps if s.approval and (step in (s.id, s.name) if step else output.status_of(s) == "approval-awaiting")]
     if not waiting:
         raise session.stop(f"no step of {workflow} waits for an approval{f' under the name {step!r}' if step else ''}", session.FAILED)
     if len(waiting) > 1 and not step:
@@ -135,7 +137,7 @@ def deny(workflow: str, step: Step = "", note: Note = "", as_json: Json = False)
 def _redo(workflow: str, step: str, operation: str, as_json: bool) -> None:
     async def work(api: PublicApi) -> Any:
         steps = await api.http.get(f"/v1/workflows/{workflow}/steps", list[WorkflowStep])
-        found = [s for s in steps if (step in (s.id, s.name) if step else status_of(s) == "error")]
+        found = [s for s in steps if (step in (s.id, s.name) if step else output.status_of(s) == "error")]
         if not found:
             raise session.stop(f"no step of {workflow} {'is named ' + repr(step) if step else 'has failed'}", session.FAILED)
         return await api.http.send("POST", f"/v1/workflows/{workflow}/steps/{found[-1].id}/retry", {"operation": operation}, dict[str, Any])

@@ -12,6 +12,7 @@ from contextlib import AbstractAsyncContextManager
 import uvicorn
 from litestar import Litestar
 
+from exclave.api import public, runner
 from exclave.api.app import listener
 from exclave.kit.context import Runtime
 from exclave.server import wiring
@@ -75,8 +76,8 @@ async def serve(
 @contextlib.asynccontextmanager
 async def _listeners(runtime: Runtime, sockets: dict[str, socket.socket]) -> AsyncIterator[None]:
     apps: dict[str, Litestar] = {
-        "public": listener("public", wiring.public_routes(), runtime),
-        "runner": listener("runner", wiring.runner_routes(), runtime),
+        "public": listener("public", public.ROUTES, runtime),
+        "runner": listener("runner", runner.ROUTES, runtime),
         "admin": listener("admin", (), runtime),
     }
     servers = [(_server(app), sockets[name]) for name, app in apps.items()]

@@ -3,44 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-from exclave.api import openapi, status
+from exclave.api import openapi, public, runner, status
 from exclave.api.app import VERSION, health, planned
 from exclave.api.contract import Listener
-from exclave.api.public import (
-    accounts,
-    actions,
-    actions_config,
-    app_parts,
-    apps,
-    builds,
-    components,
-    deploys,
-    general,
-    install_components,
-    install_exports,
-    install_inputs,
-    install_state,
-    installs,
-    logs,
-    orgs,
-    runners,
-    sandbox_runs,
-    sandboxes,
-    sources,
-    vcs,
-    watch,
-    workflows,
-    workspaces,
-)
 from exclave.api.route import Routes
-from exclave.api.runner import actions as runner_actions
-from exclave.api.runner import apps as runner_apps
-from exclave.api.runner import artifacts as runner_artifacts
-from exclave.api.runner import jobs as runner_jobs
-from exclave.api.runner import logs as runner_logs
-from exclave.api.runner import runners as runner_runners
-from exclave.api.runner import sources as runner_sources
-from exclave.api.runner import workspaces as runner_workspaces
 from exclave.domain.actions import service as action_service
 from exclave.domain.actions.steps import RunAction
 from exclave.domain.apps.events import AppMayDelete, RunnerConfigCreated
@@ -62,55 +28,10 @@ from exclave.engine.definition import Registry
 from exclave.kit.context import Ctx
 from exclave.kit.events import Events
 
-PUBLIC = (
-    accounts,
-    actions,
-    actions_config,
-    app_parts,
-    apps,
-    builds,
-    components,
-    deploys,
-    general,
-    install_components,
-    install_exports,
-    install_inputs,
-    install_state,
-    installs,
-    logs,
-    orgs,
-    runners,
-    sandbox_runs,
-    sandboxes,
-    sources,
-    vcs,
-    watch,
-    workflows,
-    workspaces,
-)
-RUNNER = (
-    runner_actions,
-    runner_apps,
-    runner_artifacts,
-    runner_jobs,
-    runner_logs,
-    runner_runners,
-    runner_sources,
-    runner_workspaces,
-)
-
-
-def public_routes() -> Sequence[Routes]:
-    return [module.route for module in PUBLIC]
-
-
-def runner_routes() -> Sequence[Routes]:
-    return [module.route for module in RUNNER]
-
 
 def document(audience: Listener) -> dict[str, Any]:
     """The OpenAPI document of a listener."""
-    routes = public_routes() if audience == "public" else runner_routes()
+    routes = public.ROUTES if audience == "public" else runner.ROUTES
     served = [operation for module in (*routes, health(audience)) for operation in module.operations]
     return openapi.document(audience, served, planned(audience, served), VERSION)
 
@@ -118,7 +39,7 @@ def document(audience: Listener) -> dict[str, Any]:
 def status_page() -> str:
     """`docs/status.md`: what of the contract is not there yet."""
     parts = [status.HEAD]
-    listeners: tuple[tuple[Listener, Sequence[Routes]], ...] = (("public", public_routes()), ("runner", runner_routes()))
+    listeners: tuple[tuple[Listener, Sequence[Routes]], ...] = (("public", public.ROUTES), ("runner", runner.ROUTES))
     for audience, routes in listeners:
         served = [operation for module in (*routes, health(audience)) for operation in module.operations]
         parts.append(status.section(audience, planned(audience, served)))

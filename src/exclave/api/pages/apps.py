@@ -26,6 +26,7 @@ from exclave.domain.orgs import queries as org_queries
 from exclave.kit import errors
 from exclave.kit.context import Ctx
 from exclave.kit.db import every, first
+from exclave.wire.public import access as access_wire
 from exclave.wire.public import apps as wire
 from exclave.wire.public import orgs as org_wire
 
@@ -50,7 +51,7 @@ async def config_tree(ctx: Ctx, row: AppConfig) -> wire.AppConfig:
     stack = await service.stack_config(ctx, row.id)
     shape.permissions = await permissions_config(ctx, permissions) if permissions is not None else None
     shape.break_glass = await break_glass_config(ctx, break_glass) if break_glass is not None else None
-    shape.policies = fill(wire.AppPoliciesConfig, policies) if policies is not None else None
+    shape.policies = fill(access_wire.AppPoliciesConfig, policies) if policies is not None else None
     shape.secrets = await secrets_config(ctx, secrets) if secrets is not None else None
     shape.input = (await input_configs(ctx, [inputs], groups=False))[0] if inputs is not None else None
     shape.runner = runner_config(runner) if runner is not None else None
@@ -156,12 +157,12 @@ def input_shape(row: AppInput) -> wire.AppInput:
     return fill(wire.AppInput, row, cloudformation_stack_name=name, cloudformation_stack_parameter_name=name)
 
 
-async def permissions_config(ctx: Ctx, row: AppPermissionsConfig) -> wire.AppPermissionsConfig:
+async def permissions_config(ctx: Ctx, row: AppPermissionsConfig) -> access_wire.AppPermissionsConfig:
     """The IAM roles of an app, also by what they are for."""
     roles = await _roles(ctx, row.id)
     by_type = {role.type: role for role in roles}
     return fill(
-        wire.AppPermissionsConfig,
+        access_wire.AppPermissionsConfig,
         row,
         aws_iam_roles=roles,
         provision_aws_iam_role=by_type.get("runner_provision"),
@@ -171,12 +172,12 @@ async def permissions_config(ctx: Ctx, row: AppPermissionsConfig) -> wire.AppPer
     )
 
 
-async def break_glass_config(ctx: Ctx, row: AppBreakGlassConfig) -> wire.AppBreakGlassConfig:
+async def break_glass_config(ctx: Ctx, row: AppBreakGlassConfig) -> access_wire.AppBreakGlassConfig:
     """The IAM roles for emergencies."""
-    return fill(wire.AppBreakGlassConfig, row, aws_iam_roles=await _roles(ctx, row.id))
+    return fill(access_wire.AppBreakGlassConfig, row, aws_iam_roles=await _roles(ctx, row.id))
 
 
-async def secrets_config(ctx: Ctx, row: AppSecretsConfig) -> wire.AppSecretsConfig:
+async def secrets_config(ctx: Ctx, row: AppSecretsConfig) -> access_wire.AppSecretsConfig:
     """Which secrets live on the customer's side."""
     secrets: list[AppSecretConfig] = await every(
         ctx.db,
@@ -185,11 +186,11 @@ async def secrets_config(ctx: Ctx, row: AppSecretsConfig) -> wire.AppSecretsConf
         .order_by(AppSecretConfig.created_at),
     )
     return fill(
-        wire.AppSecretsConfig,
+        access_wire.AppSecretsConfig,
         row,
         secrets=[
             fill(
-                wire.AppSecretConfig,
+                access_wire.AppSecretConfig,
                 secret,
                 app_id=row.app_id,
                 cloudformation_stack_name=_camel(secret.name),
@@ -200,7 +201,7 @@ async def secrets_config(ctx: Ctx, row: AppSecretsConfig) -> wire.AppSecretsConf
     )
 
 
-async def _roles(ctx: Ctx, owner_id: str) -> list[wire.AppAWSIAMRoleConfig]:
+async def _roles(ctx: Ctx, owner_id: str) -> list[access_wire.AppAWSIAMRoleConfig]:
     roles: list[AppAWSIAMRoleConfig] = await every(
         ctx.db,
         queries.parts(AppAWSIAMRoleConfig, ctx.actor)
@@ -216,17 +217,17 @@ async def _roles(ctx: Ctx, owner_id: str) -> list[wire.AppAWSIAMRoleConfig]:
     return [_role(role, [policy for policy in policies if policy.app_aws_iam_role_config_id == role.id]) for role in roles]
 
 
-def _role(role: AppAWSIAMRoleConfig, policies: list[AppAWSIAMPolicyConfig]) -> wire.AppAWSIAMRoleConfig:
+def _role(role: AppAWSIAMRoleConfig, policies: list[AppAWSIAMPolicyConfig]) -> access_wire.AppAWSIAMRoleConfig:
     stack_name = _camel(role.type + "_" + role.name) if "breakglass" in role.type else _camel(role.type)
     return fill(
-        wire.AppAWSIAMRoleConfig,
+        access_wire.AppAWSIAMRoleConfig,
         role,
         permissions_boundary=role.permissions_boundary.encode(),
         cloudformation_stack_name=stack_name,
         cloudformation_param_name="Enable" + stack_name,
         policies=[
             fill(
-                wire.AppAWSIAMPolicyConfig,
+                access_wire.AppAWSIAMPolicyConfig,
                 policy,
                 contents=policy.contents.encode(),
                 cloudformation_stack_name=_camel(policy.name),

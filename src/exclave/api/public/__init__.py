@@ -1,0 +1,58 @@
+"""The routes of the public API, a module for each noun. A new module is a line here."""
+
+from exclave.api.public import (
+    accounts,
+    actions,
+    actions_config,
+    app_parts,
+    apps,
+    builds,
+    components,
+    deploys,
+    general,
+    install_components,
+    install_exports,
+    install_inputs,
+    install_state,
+    installs,
+    logs,
+    orgs,
+    runners,
+    sandbox_runs,
+    sandboxes,
+    sources,
+    vcs,
+    watch,
+    workflows,
+    workspaces,
+)
+
+ROUTES = tuple(
+    module.route
+    for module in (
+        accounts,
+        actions,
+        actions_config,
+        app_parts,
+        apps,
+        builds,
+        components,
+        deploys,
+        general,
+        install_components,
+        install_exports,
+        install_inputs,
+        install_state,
+        installs,
+        logs,
+        orgs,
+        runners,
+        sandbox_runs,
+        sandboxes,
+        sources,
+        vcs,
+        watch,
+        workflows,
+        workspaces,
+    )
+)

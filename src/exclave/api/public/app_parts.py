@@ -26,6 +26,7 @@ from exclave.domain.apps.models import (
 from exclave.kit import errors
 from exclave.kit.context import Ctx
 from exclave.kit.db import every, one
+from exclave.wire.public import access as access_wire
 from exclave.wire.public import apps as wire
 
 route = Routes("apps")
@@ -143,19 +144,21 @@ async def get_app_stack_config(ctx: Ctx, app_id: str, config_id: str) -> wire.Ap
 
 
 @route.post("/v1/apps/{app_id}/permissions-configs")
-async def create_app_permissions_config(ctx: Ctx, app_id: str, body: wire.CreateAppPermissionsConfigRequest) -> wire.AppPermissionsConfig:
+async def create_app_permissions_config(
+    ctx: Ctx, app_id: str, body: access_wire.CreateAppPermissionsConfigRequest
+) -> access_wire.AppPermissionsConfig:
     """Store the IAM roles that the runner takes on."""
     return await pages.permissions_config(ctx, await configs.create_permissions(ctx, await service.get(ctx, app_id), body))
 
 
 @route.get("/v1/apps/{app_id}/permissions-configs/{permissions_config_id}")
-async def get_app_permissions_config(ctx: Ctx, app_id: str, permissions_config_id: str) -> wire.AppPermissionsConfig:
+async def get_app_permissions_config(ctx: Ctx, app_id: str, permissions_config_id: str) -> access_wire.AppPermissionsConfig:
     """Read one permissions config."""
     return await pages.permissions_config(ctx, await _one(ctx, AppPermissionsConfig, app_id, permissions_config_id, "permissions"))
 
 
 @route.get("/v1/apps/{app_id}/latest-app-permissions-config", deprecated=["/v1/apps/{app_id}/latest-permissions-config"])
-async def get_latest_app_permissions_config(ctx: Ctx, app_id: str) -> wire.AppPermissionsConfig:
+async def get_latest_app_permissions_config(ctx: Ctx, app_id: str) -> access_wire.AppPermissionsConfig:
     """Read the newest permissions config."""
     return await pages.permissions_config(ctx, await _newest(ctx, AppPermissionsConfig, app_id, "permissions"))
 
@@ -164,19 +167,21 @@ async def get_latest_app_permissions_config(ctx: Ctx, app_id: str) -> wire.AppPe
 
 
 @route.post("/v1/apps/{app_id}/break-glass-configs")
-async def create_app_break_glass_config(ctx: Ctx, app_id: str, body: wire.CreateAppBreakGlassConfigRequest) -> wire.AppBreakGlassConfig:
+async def create_app_break_glass_config(
+    ctx: Ctx, app_id: str, body: access_wire.CreateAppBreakGlassConfigRequest
+) -> access_wire.AppBreakGlassConfig:
     """Store the IAM roles for emergencies."""
     return await pages.break_glass_config(ctx, await configs.create_break_glass(ctx, await service.get(ctx, app_id), body))
 
 
 @route.get("/v1/apps/{app_id}/break-glass-configs/{break_glass_config_id}")
-async def get_app_break_glass_config(ctx: Ctx, app_id: str, break_glass_config_id: str) -> wire.AppBreakGlassConfig:
+async def get_app_break_glass_config(ctx: Ctx, app_id: str, break_glass_config_id: str) -> access_wire.AppBreakGlassConfig:
     """Read one break-glass config."""
     return await pages.break_glass_config(ctx, await _one(ctx, AppBreakGlassConfig, app_id, break_glass_config_id, "break-glass"))
 
 
 @route.get("/v1/apps/{app_id}/latest-app-break-glass-config", deprecated=["/v1/apps/{app_id}/latest-break-glass-config"])
-async def get_latest_app_break_glass_config(ctx: Ctx, app_id: str) -> wire.AppBreakGlassConfig:
+async def get_latest_app_break_glass_config(ctx: Ctx, app_id: str) -> access_wire.AppBreakGlassConfig:
     """Read the newest break-glass config."""
     return await pages.break_glass_config(ctx, await _newest(ctx, AppBreakGlassConfig, app_id, "break-glass"))
 
@@ -185,40 +190,42 @@ async def get_latest_app_break_glass_config(ctx: Ctx, app_id: str) -> wire.AppBr
 
 
 @route.post("/v1/apps/{app_id}/policies-configs")
-async def create_app_policies_config(ctx: Ctx, app_id: str, body: wire.CreateAppPoliciesConfigRequest) -> wire.AppPoliciesConfig:
+async def create_app_policies_config(
+    ctx: Ctx, app_id: str, body: access_wire.CreateAppPoliciesConfigRequest
+) -> access_wire.AppPoliciesConfig:
     """Store the policies of an app."""
-    return fill(wire.AppPoliciesConfig, await configs.create_policies(ctx, await service.get(ctx, app_id), body))
+    return fill(access_wire.AppPoliciesConfig, await configs.create_policies(ctx, await service.get(ctx, app_id), body))
 
 
 @route.get("/v1/apps/{app_id}/policies-configs/{policies_config_id}")
-async def get_app_policies_config(ctx: Ctx, app_id: str, policies_config_id: str) -> wire.AppPoliciesConfig:
+async def get_app_policies_config(ctx: Ctx, app_id: str, policies_config_id: str) -> access_wire.AppPoliciesConfig:
     """Read one policies config."""
-    return fill(wire.AppPoliciesConfig, await _one(ctx, AppPoliciesConfig, app_id, policies_config_id, "policies"))
+    return fill(access_wire.AppPoliciesConfig, await _one(ctx, AppPoliciesConfig, app_id, policies_config_id, "policies"))
 
 
 @route.get("/v1/apps/{app_id}/latest-app-policies-config", deprecated=["/v1/apps/{app_id}/latest-policies-config"])
-async def get_latest_app_policies_config(ctx: Ctx, app_id: str) -> wire.AppPoliciesConfig:
+async def get_latest_app_policies_config(ctx: Ctx, app_id: str) -> access_wire.AppPoliciesConfig:
     """Read the newest policies config."""
-    return fill(wire.AppPoliciesConfig, await _newest(ctx, AppPoliciesConfig, app_id, "policies"))
+    return fill(access_wire.AppPoliciesConfig, await _newest(ctx, AppPoliciesConfig, app_id, "policies"))
 
 
 # Secrets.
 
 
 @route.post("/v1/apps/{app_id}/secrets-configs")
-async def create_app_secrets_config(ctx: Ctx, app_id: str, body: wire.CreateAppSecretsConfigRequest) -> wire.AppSecretsConfig:
+async def create_app_secrets_config(ctx: Ctx, app_id: str, body: access_wire.CreateAppSecretsConfigRequest) -> access_wire.AppSecretsConfig:
     """Declare the secrets that live on the customer's side."""
     return await pages.secrets_config(ctx, await configs.create_secrets(ctx, await service.get(ctx, app_id), body))
 
 
 @route.get("/v1/apps/{app_id}/secrets-configs/{app_secrets_config_id}")
-async def get_app_secrets_config(ctx: Ctx, app_id: str, app_secrets_config_id: str) -> wire.AppSecretsConfig:
+async def get_app_secrets_config(ctx: Ctx, app_id: str, app_secrets_config_id: str) -> access_wire.AppSecretsConfig:
     """Read one secrets config."""
     return await pages.secrets_config(ctx, await _one(ctx, AppSecretsConfig, app_id, app_secrets_config_id, "secrets"))
 
 
 @route.get("/v1/apps/{app_id}/latest-app-secrets-config", deprecated=["/v1/apps/{app_id}/latest-secrets-config"])
-async def get_latest_app_secrets_config(ctx: Ctx, app_id: str) -> wire.AppSecretsConfig:
+async def get_latest_app_secrets_config(ctx: Ctx, app_id: str) -> access_wire.AppSecretsConfig:
     """Read the newest secrets config."""
     return await pages.secrets_config(ctx, await _newest(ctx, AppSecretsConfig, app_id, "secrets"))
 
@@ -227,18 +234,18 @@ async def get_latest_app_secrets_config(ctx: Ctx, app_id: str) -> wire.AppSecret
 
 
 @route.post("/v1/apps/{app_id}/secrets", deprecated=["/v1/apps/{app_id}/secret"])
-async def create_app_secret(ctx: Ctx, app_id: str, body: wire.CreateAppSecretRequest) -> wire.AppSecret:
+async def create_app_secret(ctx: Ctx, app_id: str, body: access_wire.CreateAppSecretRequest) -> access_wire.AppSecret:
     """Keep a sealed value with an app."""
-    return fill(wire.AppSecret, await extras.keep_secret(ctx, await service.get(ctx, app_id), body.name, body.value))
+    return fill(access_wire.AppSecret, await extras.keep_secret(ctx, await service.get(ctx, app_id), body.name, body.value))
 
 
 @route.get("/v1/apps/{app_id}/secrets")
-async def get_app_secrets(ctx: Ctx, app_id: str, page: Page) -> list[wire.AppSecret]:
+async def get_app_secrets(ctx: Ctx, app_id: str, page: Page) -> list[access_wire.AppSecret]:
     """List the sealed values of an app, without the values, newest first."""
     app = await service.get(ctx, app_id)
     wanted = queries.parts(AppSecret, ctx.actor).where(AppSecret.app_id == app.id).order_by(AppSecret.created_at.desc())
     rows = await every(ctx.db, wanted.offset(page.offset).limit(page.fetch))
-    return [fill(wire.AppSecret, row) for row in page.cut(rows)]
+    return [fill(access_wire.AppSecret, row) for row in page.cut(rows)]
 
 
 @route.delete("/v1/apps/{app_id}/secrets/{secret_id}", deprecated=["/v1/apps/{app_id}/secret/{secret_id}"])

@@ -32,6 +32,7 @@ from exclave.domain.apps.models import (
 from exclave.domain.audit import service as audit
 from exclave.kit.context import Ctx
 from exclave.kit.db import Row
+from exclave.wire.public import access as access_wire
 from exclave.wire.public import apps as wire
 
 Kept = TypeVar("Kept", bound=Row)
@@ -160,7 +161,7 @@ async def create_stack(ctx: Ctx, app: App, body: wire.CreateAppStackConfigReques
     return await _kept(ctx, config)
 
 
-async def create_permissions(ctx: Ctx, app: App, body: wire.CreateAppPermissionsConfigRequest) -> AppPermissionsConfig:
+async def create_permissions(ctx: Ctx, app: App, body: access_wire.CreateAppPermissionsConfigRequest) -> AppPermissionsConfig:
     """Store the IAM roles that the runner takes on."""
     rules.present({"app_config_id": body.app_config_id})
     roles = [
@@ -179,7 +180,7 @@ async def create_permissions(ctx: Ctx, app: App, body: wire.CreateAppPermissions
     return await _kept(ctx, config)
 
 
-async def create_break_glass(ctx: Ctx, app: App, body: wire.CreateAppBreakGlassConfigRequest) -> AppBreakGlassConfig:
+async def create_break_glass(ctx: Ctx, app: App, body: access_wire.CreateAppBreakGlassConfigRequest) -> AppBreakGlassConfig:
     """Store the IAM roles for emergencies."""
     rules.present({"app_config_id": body.app_config_id})
     for at, role in enumerate(body.roles):
@@ -192,7 +193,7 @@ async def create_break_glass(ctx: Ctx, app: App, body: wire.CreateAppBreakGlassC
     return await _kept(ctx, config)
 
 
-async def create_policies(ctx: Ctx, app: App, body: wire.CreateAppPoliciesConfigRequest) -> AppPoliciesConfig:
+async def create_policies(ctx: Ctx, app: App, body: access_wire.CreateAppPoliciesConfigRequest) -> AppPoliciesConfig:
     """Store the policies that plans and clusters are held against."""
     rules.present({"app_config_id": body.app_config_id})
     for at, policy in enumerate(body.policies or []):
@@ -213,7 +214,7 @@ async def create_policies(ctx: Ctx, app: App, body: wire.CreateAppPoliciesConfig
     return await _kept(ctx, config)
 
 
-async def create_secrets(ctx: Ctx, app: App, body: wire.CreateAppSecretsConfigRequest) -> AppSecretsConfig:
+async def create_secrets(ctx: Ctx, app: App, body: access_wire.CreateAppSecretsConfigRequest) -> AppSecretsConfig:
     """Store which secrets live on the customer's side. Their values never come here."""
     rules.present({"app_config_id": body.app_config_id})
     for at, secret in enumerate(body.secrets or []):
@@ -254,7 +255,9 @@ async def _belonging(ctx: Ctx, app: App, app_config_id: str) -> dict[str, str]:
     return {"org_id": app.org_id, "created_by_id": ctx.actor.account_id, "app_id": app.id, "app_config_id": app_config_id}
 
 
-async def _add_role(ctx: Ctx, owner: AppPermissionsConfig | AppBreakGlassConfig, kind: str, role: wire.AppAWSIAMRoleConfigRequest) -> None:
+async def _add_role(
+    ctx: Ctx, owner: AppPermissionsConfig | AppBreakGlassConfig, kind: str, role: access_wire.AppAWSIAMRoleConfigRequest
+) -> None:
     row = AppAWSIAMRoleConfig(
         org_id=owner.org_id,
         created_by_id=ctx.actor.account_id,

@@ -7,6 +7,7 @@ import msgspec
 
 from exclave.config import cron
 from exclave.kit import errors
+from exclave.wire.public import access as access_wire
 from exclave.wire.public import apps as wire
 
 _ENTITY = re.compile(r"^[a-z0-9_-]+$")
@@ -76,7 +77,7 @@ def check_json(text: str, field: str) -> None:
         raise errors.Invalid(f"{field}: not valid JSON: {error}") from error
 
 
-def check_role(role: wire.AppAWSIAMRoleConfigRequest, field: str) -> None:
+def check_role(role: access_wire.AppAWSIAMRoleConfigRequest, field: str) -> None:
     """Raise unless an IAM role is named, described and has a policy."""
     for key in ("name", "display_name", "description"):
         if not getattr(role, key):
@@ -88,7 +89,7 @@ def check_role(role: wire.AppAWSIAMRoleConfigRequest, field: str) -> None:
         check_json(policy.contents, f"{field}.policies.{at}.contents")
 
 
-def check_secret(secret: wire.AppSecretConfigRequest, field: str) -> None:
+def check_secret(secret: access_wire.AppSecretConfigRequest, field: str) -> None:
     """Raise unless a secret is named, described and synced to a name that Kubernetes takes."""
     checked_name(secret.name, f"{field}.name")
     for key in ("display_name", "description"):
