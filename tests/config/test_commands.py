@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from exclave import config
-from exclave.cli import main
+from exclave.cli import config_quick, main
 from exclave.config import starters
 
 BASE = Path(__file__).parent / "broken" / "base"
@@ -204,3 +204,19 @@ def test_validating_grows_with_the_app_and_no_faster(tmp_path):
         return best
 
     assert seconds(800) < 8 * seconds(200)
+
+
+@pytest.mark.parametrize("words", [["--help"], ["--format", "xml"], ["a", "b"], ["--unknown"], ["--format"]])
+def test_what_is_not_plain_is_left_to_the_full_program(words):
+    assert config_quick.run(["apps", "validate", *words]) is None
+    assert config_quick.run(["apps", "graph"]) is None
+    assert config_quick.run([]) is None
+
+
+@pytest.mark.parametrize("words", [[], ["--strict"], ["--json"], ["--format", "sarif"], ["--format=github"], ["-q", "--offline"]])
+def test_the_quick_way_and_the_full_program_say_the_same(run, app, words, capfd):
+    (app / "runner.toml").write_text('runner_type = "aws"\nhelm_drivers = "secret"\n')
+    code = config_quick.run(["apps", "validate", str(app), *words])
+    quick = capfd.readouterr()
+    full = run("apps", "validate", str(app), *words, code=code)
+    assert (quick.out, quick.err) == (full.stdout, full.stderr)

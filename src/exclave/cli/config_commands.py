@@ -48,27 +48,12 @@ def validate(
     json: Json = False,
 ) -> None:
     """Check an app directory, and say everything that is wrong with it."""
-    from exclave import config
-    from exclave.config import formats, reports
+    from exclave.cli import config_quick
 
-    loaded = config.load(directory, offline=offline)
-    found = reports.strictly(loaded.reports) if strict else loaded.reports
-    if quiet:
-        found = [report for report in found if report.severity != "note"]
-    if json:
-        format = ReportFormat.json
-    match format:
-        case ReportFormat.json:
-            _out(formats.as_json(loaded.app.name, found) + "\n")
-        case ReportFormat.sarif:
-            _out(formats.sarif(found) + "\n")
-        case ReportFormat.github:
-            _out(formats.github(found, _relative(directory)))
-        case ReportFormat.text:
-            _out(formats.text(found, colour=_colour()))
-            typer.echo(f"{loaded.app.name}: {formats.summary(found)}", err=True)
-    if reports.has_errors(found):
-        raise typer.Exit(INVALID)
+    chosen = "json" if json else format.value
+    code = config_quick.validate(directory, offline=offline, strict=strict, quiet=quiet, format=chosen)
+    if code:
+        raise typer.Exit(code)
 
 
 def graph(
@@ -306,10 +291,6 @@ def _replace(path: Path, text: str) -> None:
     draft.write_text(text, encoding="utf-8", newline="\n")
     os.chmod(draft, path.stat().st_mode)
     os.replace(draft, path)
-
-
-def _relative(directory: Path) -> str:
-    return os.path.relpath(directory).replace(os.sep, "/")
 
 
 def _colour(stream: Any = None) -> bool:

@@ -53,13 +53,6 @@ def printable(text: str) -> str:
     return "".join(char if char.isprintable() or char == "\t" else "\N{REPLACEMENT CHARACTER}" for char in text)
 
 
-def summary(reports: Sequence[Report]) -> str:
-    """Count the reports in a sentence."""
-    counts = {severity: sum(1 for report in reports if report.severity == severity) for severity in ("error", "warning", "note")}
-    parts = [f"{count} {word}{'s' if count != 1 else ''}" for word, count in counts.items() if count]
-    return ", ".join(parts) or "nothing to report"
-
-
 def as_json(app: str, reports: Sequence[Report]) -> str:
     """Write one JSON object: the app's name, whether it is valid, and the reports."""
     valid = not any(report.severity == "error" for report in reports)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import msgspec
@@ -39,3 +39,10 @@ def strictly(reports: Iterable[Report]) -> list[Report]:
 def has_errors(reports: Iterable[Report]) -> bool:
     """Say whether any report is an error."""
     return any(report.severity == "error" for report in reports)
+
+
+def summary(reports: Sequence[Report]) -> str:
+    """Count the reports in a sentence."""
+    counts = {severity: sum(1 for report in reports if report.severity == severity) for severity in ("error", "warning", "note")}
+    parts = [f"{count} {word}{'s' if count != 1 else ''}" for word, count in counts.items() if count]
+    return ", ".join(parts) or "nothing to report"
