@@ -127,11 +127,22 @@ class _Check:
             if len(path) > 1 and path[1] in (own.name, own.var_name):
                 self.say("EX-C080", f'"{own.name}" uses its own outputs', "they exist only once it is deployed", variable, template)
             return
+        if template.path[0] == "actions" and isinstance(index, int):
+            self.timely_in_action(path, self.app.actions[index], variable, template)
+            return
         why = state.too_early(path, template.stage)
         if why and not variable.optional:
             message = f".nuon.{'.'.join(path)} does not exist yet when {_STAGES[template.stage]}"
             severity: Severity = "warning" if variable.guarded or template.path[0] == "policies" else "error"
             self.say("EX-C077", message, why, variable, template, severity=severity)
+
+    def timely_in_action(self, path: tuple[str, ...], action: model.Action, variable: Variable, template: Template) -> None:
+        """An action runs whenever its triggers say; before the sandbox stands there is little to read."""
+        early = [trigger.type for trigger in action.triggers if trigger.type == "pre-provision"]
+        why = state.too_early(path, "sandbox") if early else ""
+        if why and not variable.guarded and not variable.optional:
+            message = f".nuon.{'.'.join(path)} does not exist yet at the trigger {early[0]}"
+            self.say("EX-C077", message, why, variable, template, severity="warning")
 
     def say(
         self,
