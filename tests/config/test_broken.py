@@ -1,7 +1,7 @@
 """What is said about broken apps, word for word.
 
 Each directory of `broken/` is laid over `broken/base`, an app without fault; `remove.txt` names files to leave out, `expected.txt` holds
-the report. After a wanted change, `EXCLAVE_ACCEPT=1 pytest tests/config/test_broken.py` writes the reports anew: read the difference.
+the report. After a wanted change, `ACCEPT_REPORTS=1 pytest tests/config/test_broken.py` writes the reports anew: read the difference.
 """
 
 import os
@@ -36,7 +36,7 @@ def test_the_base_has_no_fault(tmp_path):
 def test_a_broken_app_is_reported_word_for_word(case, tmp_path):
     said = formats.text(config.load(_laid_out(case, tmp_path), offline=True).reports)
     expected = case / "expected.txt"
-    if os.environ.get("EXCLAVE_ACCEPT"):
+    if os.environ.get("ACCEPT_REPORTS"):
         expected.write_text(said)
     assert said == expected.read_text()
     assert said

@@ -43,7 +43,7 @@ def test_a_valid_app_says_so_and_exits_with_0(run, app):
 
 def test_an_invalid_app_exits_with_1(run, app):
     (app / "runner.toml").write_text('runner_type = "amazon"\n')
-    assert "EX-C016" in run("apps", "validate", str(app), code=1).stdout
+    assert "shop/runner.toml:1:15: error[EX-C016]" in run("apps", "validate", str(app), code=1).stdout
 
 
 def test_strict_makes_warnings_errors(run, app):
@@ -71,7 +71,8 @@ def test_reports_as_json(run, app):
     }
 
 
-def test_reports_as_sarif(run, app):
+def test_reports_as_sarif(run, app, monkeypatch):
+    monkeypatch.chdir(app.parent)
     (app / "runner.toml").write_text('runner_type = "amazon"\n')
     document = json.loads(run("apps", "validate", str(app), "--format", "sarif", code=1).stdout)
     (result,) = document["runs"][0]["results"]
@@ -79,7 +80,7 @@ def test_reports_as_sarif(run, app):
     assert result["ruleId"] == "EX-C016"
     assert result["level"] == "error"
     assert result["locations"][0]["physicalLocation"] == {
-        "artifactLocation": {"uri": "runner.toml"},
+        "artifactLocation": {"uri": "shop/runner.toml"},
         "region": {"startLine": 1, "startColumn": 15, "endColumn": 23},
     }
     assert document["runs"][0]["tool"]["driver"]["rules"][result["ruleIndex"]]["id"] == "EX-C016"

@@ -55,15 +55,16 @@ def validate(directory: Path, *, offline: bool, strict: bool, quiet: bool, forma
     if found or format != "text":
         from exclave.config import formats
 
+        prefix = os.path.relpath(directory).replace(os.sep, "/")
         match format:
             case "json":
                 text = formats.as_json(loaded.app.name, found) + "\n"
             case "sarif":
-                text = formats.sarif(found) + "\n"
+                text = formats.sarif(found, prefix=prefix) + "\n"
             case "github":
-                text = formats.github(found, os.path.relpath(directory).replace(os.sep, "/"))
+                text = formats.github(found, prefix)
             case _:
-                text = formats.text(found, colour=sys.stdout.isatty() and not os.environ.get("NO_COLOR"))
+                text = formats.text(found, colour=sys.stdout.isatty() and not os.environ.get("NO_COLOR"), prefix=prefix)
         sys.stdout.write(text)
         sys.stdout.flush()
     if format == "text":

@@ -17,13 +17,21 @@ _COLOURS = {"error": "31", "warning": "33", "note": "36"}
 _WIDTH = 160
 
 
-def text(reports: Sequence[Report], *, colour: bool = False) -> str:
-    """Write each report as a compiler does: place, what is wrong, the line with a caret, what would be right."""
-    return "\n".join(_one(report, colour) for report in reports) + ("\n" if reports else "")
+def text(reports: Sequence[Report], *, colour: bool = False, prefix: str = "") -> str:
+    """Write each report as a compiler does: place, what is wrong, the line with a caret, what would be right.
+
+    `prefix` is the app's directory as seen from where the reader is.
+    """
+    return "\n".join(_one(report, colour, prefix) for report in reports) + ("\n" if reports else "")
 
 
-def _one(report: Report, colour: bool) -> str:
-    place = f"{report.file}:{report.line}:{report.column}" if report.line else report.file
+def _below(prefix: str, file: str) -> str:
+    return file if prefix in ("", ".") or "://" in file or file.startswith("/") else f"{prefix}/{file}"
+
+
+def _one(report: Report, colour: bool, prefix: str) -> str:
+    file = _below(prefix, report.file)
+    place = f"{file}:{report.line}:{report.column}" if report.line else file
     word = f"{report.severity}[{report.code}]"
     if colour:
         word = f"\x1b[1;{_COLOURS[report.severity]}m{word}\x1b[0m"
@@ -62,8 +70,8 @@ def as_json(app: str, reports: Sequence[Report]) -> str:
 _LEVELS: dict[Severity, str] = {"error": "error", "warning": "warning", "note": "note"}
 
 
-def sarif(reports: Sequence[Report], version: str = "") -> str:
-    """Write SARIF 2.1.0, as code scanning reads it."""
+def sarif(reports: Sequence[Report], version: str = "", prefix: str = "") -> str:
+    """Write SARIF 2.1.0, as code scanning reads it. `prefix` is the app's directory inside the repository."""
     used = sorted({report.code for report in reports})
     rules = [
         {
@@ -76,7 +84,7 @@ def sarif(reports: Sequence[Report], version: str = "") -> str:
     ]
     results: list[dict[str, Any]] = []
     for report in reports:
-        physical: dict[str, Any] = {"artifactLocation": {"uri": report.file}}
+        physical: dict[str, Any] = {"artifactLocation": {"uri": _below(prefix, report.file)}}
         if report.line:
             physical["region"] = {
                 "startLine": report.line,
@@ -106,7 +114,7 @@ def github(reports: Sequence[Report], prefix: str = "") -> str:
     lines = []
     for report in reports:
         level = "notice" if report.severity == "note" else report.severity
-        file = f"{prefix}/{report.file}" if prefix not in ("", ".") else report.file
+        file = _below(prefix, report.file)
         properties = f"file={_property(file)}"
         if report.line:
             properties += f",line={report.line},col={report.column},endColumn={report.column + report.length}"

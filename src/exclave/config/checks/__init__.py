@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from exclave.config.checks import access, actions, components, inputs, templates
+from exclave.config.checks import access, actions, components, inputs, sandbox, templates
 from exclave.config.directory import Directory
 from exclave.config.places import Ledger
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 def run(app: model.App, directory: Directory, ledger: Ledger, found: list[Template]) -> None:
     """Check an app, and report to the ledger."""
+    sandbox.check(app, ledger)
     inputs.check(app, ledger)
     access.check(app, directory, ledger)
     components.check(app, ledger)

@@ -40,7 +40,11 @@ class _Check:
         try:
             found = variables.read(template.text)
         except variables.Unparsable as error:
-            hint = 'a name with a hyphen is reached by index: (index .nuon.components "a-b").outputs' if "'-'" in error.message else ""
+            hint = ""
+            if "'-'" in error.message:
+                hint = 'a name with a hyphen is reached by index: (index .nuon.components "a-b").outputs'
+            elif "not defined" in error.message:
+                hint = 'a text with .nuon in it is rendered; braces of another tool are written {{ "{{" }}'
             self.ledger.say_inside("EX-C070", error.message, hint, at=template.path, line=error.line, column=error.column)
             return
         for variable in found:
