@@ -13,7 +13,8 @@ import msgspec
 
 from exclave.config import model, refs
 
-_LEFT_OUT = {".git", ".terraform", "__pycache__", "node_modules"}
+# What a sync does not send either.
+_LEFT_OUT = {".git", ".terraform", "__pycache__", ".DS_Store"}
 
 
 def checksum(component: model.Component, root: Path | None = None) -> str:
@@ -47,6 +48,8 @@ def _files(directory: Path) -> Iterator[str]:
     for folder, folders, files in os.walk(directory):
         folders[:] = sorted(name for name in folders if name not in _LEFT_OUT)
         for name in files:
+            if name in _LEFT_OUT:
+                continue
             yield os.path.relpath(os.path.join(folder, name), directory).replace(os.sep, "/")
 
 

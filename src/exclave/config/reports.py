@@ -24,6 +24,10 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     hint: str = ""
     line_text: str = ""
 
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+        return f"{place}: {self.severity}[{self.code}]: {self.message}" + (f" ({self.hint})" if self.hint else "")
+
 
 def in_order(reports: Iterable[Report]) -> list[Report]:
     """Sort by file and place, drop what was said twice."""

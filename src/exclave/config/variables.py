@@ -41,24 +41,49 @@ _PLAIN = re.compile(
     r"[ \t]*(?: -)?\}\}"
 )
 _CONSTANT = re.compile(r"\"[^\"]+\"|[0-9]+")
+_BRANCH = re.compile(rf"\{{\{{(?:- )?[ \t]*(?:(else[ \t]+if|if)[ \t]+(\.{_NAME}(?:\.{_NAME})*)|(else|end))[ \t]*(?: -)?\}}\}}")
 
 
 def read(text: str) -> list[Variable]:
     """List what a template reads, in the order of the text; raises `Unparsable`."""
     found = []
+    open_branches: list[str] = []
     at = text.find("{{")
     while at >= 0:
-        plain = _PLAIN.match(text, at)
-        # Constants follow a path only under `index`.
-        if plain is None or bool(plain[1]) != bool(plain[3]):
-            return _parsed(text)
-        start = plain.start(2)
-        before = text.rfind("\n", 0, start)
-        line = text.count("\n", 0, start) + 1
-        path = (*plain[2][1:].split("."), *(constant.strip('"') for constant in _CONSTANT.findall(plain[3])))
-        found.append(Variable(path, line, start - before, "default" in plain[4], bool(plain[1])))
-        at = text.find("{{", plain.end())
-    return found
+        match = _PLAIN.match(text, at)
+        if match is not None:
+            # Constants follow a path only under `index`.
+            if bool(match[1]) != bool(match[3]):
+                return _parsed(text)
+            path = (*match[2][1:].split("."), *(constant.strip('"') for constant in _CONSTANT.findall(match[3])))
+            guarded = "default" in match[4] or bool(open_branches)
+            found.append(Variable(path, *_place(text, match.start(2)), guarded, bool(match[1])))
+        else:
+            match = _BRANCH.match(text, at)
+            if match is None or not _follows(match[1] or match[3], open_branches):
+                return _parsed(text)
+            if match[2]:
+                found.append(Variable(tuple(match[2][1:].split(".")), *_place(text, match.start(2)), guarded=True))
+        at = text.find("{{", match.end())
+    return found if not open_branches else _parsed(text)
+
+
+def _follows(word: str, open_branches: list[str]) -> bool:
+    """Keep account of the open branches; say whether a word may stand here."""
+    if word == "if":
+        open_branches.append("if")
+        return True
+    if not open_branches or (word != "end" and open_branches[-1] == "else"):
+        return False
+    if word == "end":
+        open_branches.pop()
+    elif word == "else":
+        open_branches[-1] = "else"
+    return True
+
+
+def _place(text: str, offset: int) -> tuple[int, int]:
+    return text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
 
 
 def _parsed(text: str) -> list[Variable]:
