@@ -28,10 +28,10 @@ def laid_out(tmp_path, **files: bytes):
 
 
 def codes_within_a_second(root) -> list[str]:
-    started = time.perf_counter()
+    started = time.process_time()
     found = config.load(root, offline=True).reports
-    formats.text(found)
-    assert time.perf_counter() - started < 1
+    formats.text(found)  # processor time: the machine may be busy with something else
+    assert time.process_time() - started < 1
     return [report.code for report in found if report.severity == "error"]
 
 
@@ -80,6 +80,17 @@ def deep(opening: str, closing: str, levels: int) -> bytes:
         ),
         ({"components/a.toml": COMPONENT.replace(b'"api"', b'"' + b"a" * 500_000 + b'!"')}, "EX-C017"),
         ({"components/a.toml": COMPONENT.replace(b'chart_name = "api"', b'chart_name = "' + b"a-" * 200_000 + b'"')}, "EX-C017"),
+        ({"metadata.toml": b"".join(b"verzion%d = 1\n" % i for i in range(19_000))}, "EX-C014"),
+        ({"inputs.toml": b"".join(b'[[input]]\nName = "a"\n' for _ in range(9_000))}, "EX-C040"),
+        ({"policies.toml": b'[[policy]]\ntype = "kubernetes_cluster"\ncontents = "' + b"{{" * 400_000 + b'"\n'}, "EX-C029"),
+        ({"permissions.toml": b'[[roles]]\ntype="custom"\n' + b"[[roles.policies]]\n" * 9_000}, "EX-C053"),
+        (
+            {
+                f"components/{i}.toml": COMPONENT.replace(b'name = "api"', b'name = "x%d"\ndependencies = ["y%d"]' % (i, i), 1)
+                for i in range(500)
+            },
+            "EX-C041",
+        ),
         ({"components/a.toml": COMPONENT + b"timeout = 1\n"}, None),
         ({"actions/a.toml": ACTION.replace(b'"1m"', b'"' + b"1" * 500_000 + b'"') + b'"x"\n'}, "EX-C023"),
     ],

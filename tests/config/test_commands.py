@@ -197,9 +197,9 @@ def test_validating_grows_with_the_app_and_no_faster(tmp_path):
             (root / "components" / f"{i}.toml").write_text(text.replace('name = "database"\n', f'name = "database_{i}"\n{more}'))
         best = 60.0
         for _ in range(2):
-            started = time.perf_counter()
+            started = time.process_time()
             loaded = config.load(root, offline=True)
-            best = min(best, time.perf_counter() - started)
+            best = min(best, time.process_time() - started)
         assert loaded.ok
         assert len(loaded.app.components) == count + 2
         return best

@@ -36,6 +36,7 @@ class Document:
         self.data = data
         self.marks = marks
         self._starts: list[int] | None = None
+        self._folded: dict[Path, Mark] | None = None
 
     def position(self, offset: int) -> tuple[int, int]:
         """Give the line and the column, both from 1, of a character."""
@@ -58,11 +59,14 @@ class Document:
         while path:
             found = self.marks.get(path)
             if found is None:
-                wanted = tuple(part.lower() if isinstance(part, str) else part for part in path)
-                for known, mark in self.marks.items():
-                    if len(known) == len(path) and wanted == tuple(p.lower() if isinstance(p, str) else p for p in known):
-                        return mark
-                path = path[:-1]
-            else:
+                if self._folded is None:
+                    self._folded = {_folded(known): mark for known, mark in self.marks.items()}
+                found = self._folded.get(_folded(path))
+            if found is not None:
                 return found
+            path = path[:-1]
         return Mark(0, 0, 0)
+
+
+def _folded(path: Path) -> Path:
+    return tuple(part.lower() if isinstance(part, str) else part for part in path)

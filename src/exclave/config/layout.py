@@ -65,7 +65,7 @@ def _separate(lines: list[str]) -> None:
 
 def _opens(line: str) -> bool:
     # Nothing stands between a table's name and its first key.
-    return bool(_HEADER.match(line)) and "=" not in line.split("]")[0]
+    return len(line) < 500 and bool(_HEADER.match(line)) and "=" not in line.split("]")[0]
 
 
 def _header(line: str) -> str:

@@ -16,7 +16,7 @@ from exclave.config import checks, model, reports, rules, values
 from exclave.config.directory import Directory, inside
 from exclave.config.documents import Document, Path
 from exclave.config.places import Ledger, Origin, Place
-from exclave.config.reading import Reader, Template, closest, scalar
+from exclave.config.reading import Reader, Template, scalar
 from exclave.config.reports import Report
 from exclave.config.rules.inputs import GROUP, INPUT
 
@@ -142,13 +142,13 @@ class _Build:
                 if name in rules.DIRECTORIES:
                     self.directories.add(name)
                 elif not name.startswith((".", "_")):
-                    close = closest(name.lower(), list(rules.DIRECTORIES), 0.8)
+                    close = self.ledger.guess(name.lower(), list(rules.DIRECTORIES), 0.8)
                     if close:
                         self.ledger.say("EX-C007", f"the directory {name} is not read", f'did you mean "{close}"?', file=name)
             elif name in rules.FILES:
                 self.files.add(name)
             elif name.lower().endswith(".toml") and name not in _OTHERS and not name.startswith("."):
-                close = closest(name.lower(), [*rules.FILES])
+                close = self.ledger.guess(name.lower(), [*rules.FILES])
                 hint = f'did you mean "{close}"?' if close else f"an app has {', '.join(rules.FILES)}"
                 self.ledger.say("EX-C007", f"the file {name} is not read", hint, file=name)
         self.files.update(name for name in self.folder.overlay if name in rules.FILES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -9,6 +10,9 @@ import msgspec
 from exclave.config import codes
 from exclave.config.documents import Document, Mark, Path
 from exclave.config.reports import Report, Severity
+
+# How many words are compared while looking for what was meant; each takes some microseconds.
+MAX_GUESSES = 20_000
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -51,6 +55,7 @@ class Ledger:
         self.loaded: dict[Path, Loading] = {}
         # Sections of which a file could not be read: a name that is not found may well be there.
         self.incomplete: set[str] = set()
+        self._guesses = MAX_GUESSES
         self._once: set[tuple[str, str]] = set()
 
     def origin(self, path: Path) -> Origin | None:
@@ -71,6 +76,16 @@ class Ledger:
             return Place("")
         line, column = origin.document.position(origin.mark().value)
         return Place(origin.file, line, column)
+
+    def guess(self, word: str, choices: Sequence[str], cutoff: float = 0.7) -> str:
+        """Find what was probably meant, or nothing. An app with thousands of mistakes gets suggestions for the first ones."""
+        self._guesses -= len(choices)
+        if self._guesses < 0:
+            return ""
+        import difflib
+
+        found = difflib.get_close_matches(word[:80], choices, n=1, cutoff=cutoff)
+        return found[0] if found else ""
 
     def say(
         self,

@@ -264,7 +264,7 @@ class Reader:
 
     def _not_allowed(self, key: Key, value: str, at: Origin) -> None:
         choices = [choice for choice in key.allowed if choice]
-        close = closest(value, [*choices, *key.aliases])
+        close = self.ledger.guess(value, [*choices, *key.aliases])
         hint = (
             f'did you mean "{key.aliases.get(close, close)}"?'
             if close
@@ -279,7 +279,7 @@ class Reader:
 
     def _unknown(self, section: Section, written: str, at: Origin) -> None:
         names = [key.name for key in section.keys]
-        close = closest(written.lower(), names) or next((name for name in names if written.lower().startswith(name)), "")
+        close = self.ledger.guess(written.lower(), names) or next((name for name in names if written.lower().startswith(name)), "")
         hint = _elsewhere(written.lower()) or (f'did you mean "{close}"?' if close else "")
         hint = hint or f"{section.name} has {', '.join(names)}"
         self.ledger.say("EX-C012", f'unknown key "{written}"', hint, at=at, on="key")
@@ -311,14 +311,6 @@ def kind_of(value: Any) -> str:
     if isinstance(value, list):
         return "a list"
     return "a date or time"
-
-
-def closest(word: str, choices: list[str], cutoff: float = 0.7) -> str:
-    """Find what was probably meant, or nothing."""
-    import difflib
-
-    found = difflib.get_close_matches(word[:80], choices, n=1, cutoff=cutoff)
-    return found[0] if found else ""
 
 
 def _elsewhere(name: str) -> str:

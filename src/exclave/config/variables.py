@@ -41,13 +41,15 @@ _PLAIN = re.compile(
     r"[ \t]*(?: -)?\}\}"
 )
 _CONSTANT = re.compile(r"\"[^\"]+\"|[0-9]+")
+_FILLED = re.compile(r"[^\n]")
 _BRANCH = re.compile(rf"\{{\{{(?:- )?[ \t]*(?:(else[ \t]+if|if)[ \t]+(\.{_NAME}(?:\.{_NAME})*)|(else|end))[ \t]*(?: -)?\}}\}}")
 
 
 def read(text: str) -> list[Variable]:
     """List what a template reads, in the order of the text; raises `Unparsable`."""
-    found = []
+    found: list[Variable] = []
     open_branches: list[str] = []
+    place = _Places(text)
     at = text.find("{{")
     while at >= 0:
         match = _PLAIN.match(text, at)
@@ -57,22 +59,49 @@ def read(text: str) -> list[Variable]:
                 return _parsed(text)
             path = (*match[2][1:].split("."), *(constant.strip('"') for constant in _CONSTANT.findall(match[3])))
             guarded = "default" in match[4] or bool(open_branches)
-            found.append(Variable(path, *_place(text, match.start(2)), guarded, bool(match[1])))
+            found.append(Variable(path, *place.of(match.start(2)), guarded, bool(match[1])))
         else:
             match = _BRANCH.match(text, at)
             if match is None or not _follows(match[1] or match[3], open_branches):
                 return _parsed(text)
             if match[2]:
-                found.append(Variable(tuple(match[2][1:].split(".")), *_place(text, match.start(2)), guarded=True))
+                found.append(Variable(tuple(match[2][1:].split(".")), *place.of(match.start(2)), guarded=True))
         at = text.find("{{", match.end())
     return found if not open_branches else _parsed(text)
+
+
+class _Places:
+    """Turns offsets that only grow into lines and columns, looking at each character once."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.at = 0
+        self.line = 1
+        self.start = 0
+
+    def of(self, offset: int) -> tuple[int, int]:
+        self.line += self.text.count("\n", self.at, offset)
+        newline = self.text.rfind("\n", self.at, offset)
+        self.start = newline + 1 if newline >= 0 else self.start
+        self.at = offset
+        return self.line, offset - self.start + 1
+
+
+def blanked(text: str, fill: str) -> str:
+    """Write `fill` over every action, so that a text of another language keeps its lines and columns."""
+    parts = []
+    at = 0
+    while (start := text.find("{{", at)) >= 0 and (end := text.find("}}", start)) >= 0:
+        parts += [text[at:start], _FILLED.sub(fill, text[start : end + 2])]
+        at = end + 2
+    return "".join([*parts, text[at:]])
 
 
 def _follows(word: str, open_branches: list[str]) -> bool:
     """Keep account of the open branches; say whether a word may stand here."""
     if word == "if":
         open_branches.append("if")
-        return True
+        return len(open_branches) < 50
     if not open_branches or (word != "end" and open_branches[-1] == "else"):
         return False
     if word == "end":
@@ -80,10 +109,6 @@ def _follows(word: str, open_branches: list[str]) -> bool:
     elif word == "else":
         open_branches[-1] = "else"
     return True
-
-
-def _place(text: str, offset: int) -> tuple[int, int]:
-    return text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
 
 
 def _parsed(text: str) -> list[Variable]:

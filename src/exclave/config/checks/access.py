@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import re
-
 from exclave.config import model
 from exclave.config.checks import names, yaml
 from exclave.config.checks.inputs import is_json
 from exclave.config.directory import Directory
 from exclave.config.documents import Path
-from exclave.config.places import Ledger, dotted, find
-
-_ACTION = re.compile(r"\{\{.*?\}\}", re.DOTALL)
+from exclave.config.places import Ledger, find
+from exclave.config.variables import blanked
 
 
 def check(app: model.App, directory: Directory, ledger: Ledger) -> None:
@@ -61,9 +58,10 @@ def _role(role: model.Role, path: Path, ledger: Ledger) -> None:
                 hint = "the vendor's own policy needs a name"
                 ledger.say("EX-C053", "a policy has contents and no name", hint, at=ledger.origin(here), on="key")
         elif not policy.managed_policy_name and not other and not elsewhere:
-            origin = ledger.origin((*here, "contents"))
-            reported = origin is not None and any(report.key == dotted(origin.path) for report in ledger.reports)
-            if not reported:
+            origin = ledger.origin(here)
+            written = find(origin.document.data, origin.path) if origin else None
+            # Contents that could not be loaded were reported already.
+            if not (isinstance(written, dict) and written.get("contents")):
                 hint = "write managed_policy_name, or name and contents"
                 ledger.say("EX-C053", "a policy entry names nothing", hint, at=ledger.origin(here), on="key")
     if not role.policies:
@@ -78,7 +76,7 @@ def _document(text: str, path: Path, ledger: Ledger) -> None:
     import json
 
     try:
-        value = json.loads(_ACTION.sub(lambda found: "0" * len(found[0]) if "\n" not in found[0] else "0", text))
+        value = json.loads(blanked(text, "0"))
     except ValueError as error:
         line, column = getattr(error, "lineno", 1), getattr(error, "colno", 1)
         hint = "write the document itself; a boundary by its ARN is not supported" if text.startswith("arn:") else ""

@@ -75,7 +75,7 @@ def _install(install: model.Install, i: int, app: model.App, ledger: Ledger) -> 
                 value = next((v for k, v in at.document.data.items() if k.lower() == "inputs"), None)
                 index = next((n for n, row in enumerate(value) if name in row), 0) if isinstance(value, list) else None
                 at = at.below("inputs", name) if index is None else at.below("inputs", index, name)
-            hint = names.suggestion(name, list(declared), "input")
+            hint = names.suggestion(name, list(declared), "input", ledger)
             ledger.say("EX-C057", f'there is no input "{name}"', hint, at=at, on="key")
     for item in app.inputs:
         expected = item.required and item.default is None and not item.sensitive and not item.user_configurable

@@ -7,7 +7,6 @@ from typing import Protocol
 
 from exclave.config.documents import Path
 from exclave.config.places import Ledger
-from exclave.config.reading import closest
 
 _SECTIONS = {
     "component": ("components",),
@@ -45,7 +44,7 @@ def known(name: str, names: Iterable[str], what: str, code: str, path: Path, led
     choices = list(names)
     if name in choices or incomplete(what, ledger):
         return True
-    ledger.say(code, f'there is no {what} "{name}"', suggestion(name, choices, what), at=ledger.origin(path))
+    ledger.say(code, f'there is no {what} "{name}"', suggestion(name, choices, what, ledger), at=ledger.origin(path))
     return False
 
 
@@ -54,9 +53,9 @@ def incomplete(noun: str, ledger: Ledger) -> bool:
     return not ledger.incomplete.isdisjoint(_SECTIONS.get(noun, ()))
 
 
-def suggestion(name: str, choices: list[str], what: str) -> str:
+def suggestion(name: str, choices: list[str], what: str, ledger: Ledger) -> str:
     """Say what was probably meant, or what there is."""
-    close = closest(name, choices)
+    close = ledger.guess(name, choices)
     if close:
         return f'did you mean "{close}"?'
     if not choices:

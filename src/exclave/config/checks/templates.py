@@ -8,7 +8,7 @@ from exclave.config import model, state, variables
 from exclave.config.checks import names
 from exclave.config.documents import Path
 from exclave.config.places import Ledger
-from exclave.config.reading import Template, closest
+from exclave.config.reading import Template
 from exclave.config.reports import Severity
 from exclave.config.variables import Variable
 
@@ -67,7 +67,7 @@ class _Check:
         inputs = [each.name for each in (item.inputs if section == "actions" else item.input)]
         match variable.path:
             case ("action", "inputs", name, *_) if name != "*" and name not in inputs:
-                hint = names.suggestion(name, inputs, "input") if inputs else "declare it as [[inputs]] of the action"
+                hint = names.suggestion(name, inputs, "input", self.ledger) if inputs else "declare it as [[inputs]] of the action"
                 self.say("EX-C072", f'the action has no input "{name}"', hint, variable, template)
             case ("action", other, *_) if other != "inputs":
                 self.say("EX-C071", f"nothing provides .{'.'.join(variable.path)}", "write .action.inputs", variable, template)
@@ -87,7 +87,7 @@ class _Check:
                 if step not in existing:
                     if names.incomplete(noun, self.ledger):
                         return True
-                    hint = names.suggestion(step, sorted(existing), noun)
+                    hint = names.suggestion(step, sorted(existing), noun, self.ledger)
                     self.say(code, f'there is no {noun} "{step}"', hint, variable, template)
                     return False
                 if noun == "input":
@@ -112,14 +112,14 @@ class _Check:
             right = ".".join([".nuon.actions.workflows", *path[1:]])
             self.say("EX-C071", f"nothing provides {written}", f"write {right}", variable, template)
         else:
-            close = closest(path[depth], list(shape))
+            close = self.ledger.guess(path[depth], list(shape))
             hint = f'did you mean "{close}"?' if close else f"{parent} has {', '.join(shape)}"
             self.say("EX-C071", f'{parent} has no "{path[depth]}"', hint, variable, template)
 
     def stack_output(self, path: tuple[str, ...], variable: Variable, template: Template) -> None:
         # The vendor's own nested stacks may give any output, so only what looks like a slip is said.
         if path[:2] == ("install_stack", "outputs") and len(path) > 2 and self.stack_outputs and path[2] not in self.stack_outputs:
-            close = closest(path[2], sorted(self.stack_outputs), 0.85)
+            close = self.ledger.guess(path[2], sorted(self.stack_outputs), 0.85)
             if close:
                 message = f'the stack has no output "{path[2]}" by itself'
                 self.say("EX-C071", message, f'did you mean "{close}"?', variable, template, severity="warning")

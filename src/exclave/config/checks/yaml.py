@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from exclave.config.documents import Path
 from exclave.config.places import Ledger
+from exclave.config.variables import blanked
 
 MAX_LEVELS = 200
-_ACTION = re.compile(r"\{\{.*?\}\}", re.DOTALL)
 
 
 def check(text: str, path: Path, ledger: Ledger, code: str, *, mapping: bool = False) -> None:
     """Report a text that is not YAML, or, when asked for, not one mapping."""
     # Templates are no YAML; a plain word of the same length keeps the columns.
-    plain = _ACTION.sub(lambda found: re.sub(r"[^\n]", "x", found[0]), text)
+    plain = blanked(text, "x")
     problem, line, column, roots = _read(plain)
     if problem:
         here = text.split("\n")[line - 1 : line]
