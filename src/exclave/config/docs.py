@@ -25,7 +25,6 @@ _STAGES = {
     "secrets": "when secrets are synchronised",
     "deploy": "when the component is planned",
     "action": "when the action runs",
-    "runbook": "when the runbook runs",
 }
 
 _REFERENCE = """\

@@ -20,7 +20,7 @@ Type = Literal[
 ]
 
 # When a template in a value is rendered (config.md 2.3); "" means never.
-Stage = Literal["", "readme", "stack", "sandbox", "secrets", "deploy", "action", "runbook"]
+Stage = Literal["", "readme", "stack", "sandbox", "secrets", "deploy", "action"]
 
 Check = Literal["", "duration", "cron", "json", "yaml", "url", "repo", "semver", "path", "name", "policy"]
 
