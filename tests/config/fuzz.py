@@ -97,8 +97,10 @@ def main() -> None:
     except ImportError:
         sys.stdout.write(f"{by_mutation(options.seconds, options.seed)} inputs, no failure\n")
         return
+    # What is found on the way goes to the first directory, so that the corpus stays as it is.
+    found = tempfile.mkdtemp(prefix="fuzz-")
     atheris.instrument_all()
-    atheris.Setup([sys.argv[0], f"-max_total_time={int(options.seconds)}", str(CORPUS)], load)
+    atheris.Setup([sys.argv[0], f"-max_total_time={int(options.seconds)}", found, str(CORPUS)], load)
     atheris.Fuzz()
 
 
