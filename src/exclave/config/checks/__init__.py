@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from exclave.config.checks import access, actions, components, inputs, sandbox, templates
+from exclave.config.checks import access, actions, components, inputs, roles, sandbox, templates
 from exclave.config.directory import Directory
 from exclave.config.places import Ledger
 
@@ -20,4 +20,5 @@ def run(app: model.App, directory: Directory, ledger: Ledger, found: list[Templa
     access.check(app, directory, ledger)
     components.check(app, ledger)
     actions.check(app, ledger)
+    roles.check(app, ledger)
     templates.check(app, ledger, found)

@@ -16,7 +16,6 @@ def check(app: model.App, ledger: Ledger) -> None:
     names.unique(app.actions, "action", ("actions",), ledger)
     names.unique(app.runbooks, "runbook", ("runbooks",), ledger)
     components = [component.name for component in app.components]
-    roles = [role.name for role in app.break_glass]
     for i, action in enumerate(app.actions):
         path: Path = ("actions", i)
         _timeout(action.timeout, (*path, "timeout"), ledger)
@@ -28,9 +27,6 @@ def check(app: model.App, ledger: Ledger) -> None:
             if not step.command and not step.inline_contents and not _written(("inline_contents", "command"), (*path, "steps", j), ledger):
                 at = ledger.origin((*path, "steps", j))
                 ledger.say("EX-C061", f'the step "{step.name}" does nothing', "add command or inline_contents", at=at, on="key")
-        if action.break_glass_role and action.break_glass_role not in roles:
-            where = (*path, "break_glass_role")
-            names.known(action.break_glass_role, roles, "break-glass role", "EX-C056", where, ledger)
     _runbooks(app, components, ledger)
 
 
