@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SOURCES := pyproject.toml requirements/dev.lock
 
-.PHONY: demo up test lint types contracts unit smoke bench install clean
+.PHONY: help install demo up test lint types contracts unit smoke bench fuzz clean
 .DEFAULT_GOAL := help
 
 help:
@@ -57,3 +57,7 @@ smoke: $(STAMP)
 clean:
 	rm -rf $(VENV) .venv-smoke-* build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Long form: mutate configurations and templates for five minutes each (atheris where it is installed).
+fuzz: $(STAMP)
+	@$(BIN)/python tests/config/fuzz.py --seconds 300

@@ -1,5 +1,18 @@
-"""`python -m exclave.cli`: the `exclave` command."""
+"""The `exclave` command, also `python -m exclave.cli`. What must answer within a key press is asked before the library is imported."""
 
-from exclave.cli.main import main
+import sys
 
-main()
+from exclave.cli import config_quick
+
+
+def main() -> None:
+    code = config_quick.run(sys.argv[1:])
+    if code is not None:
+        raise SystemExit(code)
+    from exclave.cli.main import main as everything
+
+    everything()
+
+
+if __name__ == "__main__":
+    main()

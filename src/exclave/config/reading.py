@@ -196,7 +196,7 @@ class Reader:
                 if not re.fullmatch(r"v?[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?", value):
                     say("EX-C030", f'"{value}" is not a version', 'write the three numbers, "1.11.3"', at=at)
             case "repo":
-                if not re.fullmatch(r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+|https://[^\s/]+/\S+", value):
+                if not re.fullmatch(r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+|https://[^\s/]+/\S+|file:///\S+", value):
                     found = re.fullmatch(r"(?:ssh://)?git@([^:/]+)[:/](.+?)(?:\.git)?", value)
                     hint = f'write "https://{found[1]}/{found[2]}"' if found else 'write "owner/name" or an https address'
                     say("EX-C031", f'"{value}" is not a repository', hint, at=at)
