@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 
+import asyncpg
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -139,6 +140,6 @@ def _translated(error: DBAPIError) -> Exception:
         return errors.Invalid("a value has a form that cannot be stored")
     if state in ("42501",):
         return errors.NotFound("not found")
-    if state.startswith(("53", "57P")):
+    if state.startswith(("08", "53", "57P")) or isinstance(getattr(error.orig, "__cause__", None), (OSError, asyncpg.InterfaceError)):
         return errors.Unavailable("the database cannot answer now, try again")
     return error
