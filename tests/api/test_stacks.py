@@ -2,12 +2,19 @@
 
 import pytest
 
+from exclave.api.app import listener
+from exclave.api.public import stacks
 from exclave.domain.installs import service as installs
 from exclave.domain.installs.service import Account
 from exclave.domain.stacks.models import InstallStackVersion, InstallStackVersionRun
 from exclave.engine.status import composite
 from tests.domain.installs import made
 from tests.domain.workflows import stage as stages
+
+
+@pytest.fixture(scope="session")
+def public_app(runtime):
+    return listener("public", (stacks.route,), runtime)
 
 
 @pytest.fixture
