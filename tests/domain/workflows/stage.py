@@ -237,11 +237,14 @@ async def build(ctx: Ctx, row: Component, connection: ComponentConfigConnection,
     ctx.db.add(made_)
     await ctx.db.flush()
     if status == "active":
-        digest = "sha256:" + secrets.token_hex(32)
-        await artifacts.put_artifact(
-            ctx, made_, tag=made_.id, repository="r", media_type="application/vnd.oci.image.manifest.v1+json", digest=digest, size=7
-        )
+        await artifact(ctx, made_)
     return made_
+
+
+async def artifact(ctx: Ctx, of: ComponentBuild) -> None:
+    """What the build packed."""
+    kind, digest = "application/vnd.oci.image.manifest.v1+json", "sha256:" + secrets.token_hex(32)
+    await artifacts.put_artifact(ctx, of, tag=of.id, repository="r", media_type=kind, digest=digest, size=7)
 
 
 def loop_of(runtime: Runtime) -> Loop:

@@ -32,6 +32,7 @@ _APPROVALS = {
     "helm_chart": "helm_approval",
     "kubernetes_manifest": "kubernetes_manifest_approval",
 }
+_UNCHANGED = ("unchanged", 0)  # official runners count the kinds of difference from 0
 _SETTLED = {
     "auto-skipped": "No changes found in plan, skipping deployment.",
     "approval-denied": "the plan was denied",
@@ -83,7 +84,9 @@ def words(how: str) -> str:
 
 
 def is_noop(component_type: str, display: bytes) -> bool:
-    """Would applying the plan change nothing (spec domain.md 3.7)?"""
+    """Would applying the plan change nothing (spec domain.md 3.7)? A document that is not there says nothing, so it is a change."""
+    if not display:
+        return False
     match component_type:
         case "terraform_module":
             return changes.is_noop(display)
@@ -91,7 +94,7 @@ def is_noop(component_type: str, display: bytes) -> bool:
             return not _listed(display, "helm_content_diff")
         case "kubernetes_manifest":
             found = _listed(display, "k8s_content_diff", "content_diff")
-            return all(isinstance(entry, dict) and entry.get("type") == "unchanged" for entry in found)
+            return all(isinstance(entry, dict) and entry.get("type") in _UNCHANGED for entry in found)
         case _:
             raise errors.Invalid(f"no rule tells whether a plan of the type {component_type!r} changes something")
 

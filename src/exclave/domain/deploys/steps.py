@@ -12,8 +12,8 @@ from exclave.domain.components import service as components
 from exclave.domain.components.models import Component
 from exclave.domain.deploys import plans, rules, service
 from exclave.domain.deploys.models import InstallDeploy
+from exclave.domain.installs import approvals, statuses
 from exclave.domain.installs import service as installs
-from exclave.domain.installs import statuses
 from exclave.domain.installs.models import Install
 from exclave.domain.jobs import endings
 from exclave.domain.jobs import service as jobs
@@ -186,10 +186,12 @@ class Apply:
         if await jobs.by_key(ctx, step_key(step)) is not None:
             return await self.then(ctx, step)
         planned = await jobs.result_of(ctx, deploy.plan_job_id) if deploy.plan_job_id else None
-        if planned is None or not planned.contents or planned.contents_digest != deploy.plan_digest:
-            reason = "the plan that was approved is not the plan that is stored: nothing is applied, plan again"
-            await service.end(ctx, deploy, "error", reason, mirrored=True)
-            return Fail(reason)
+        if planned is None or not planned.contents:
+            return await _refused(ctx, deploy, "the plan that was made is not there any more: nothing is applied, plan again")
+        noop = rules.is_noop(await _type_of(ctx, deploy), planned.display)
+        reason = await approvals.refusal(ctx, step.after, digest=deploy.plan_digest, stored=planned.contents_digest, noop=noop)
+        if reason:
+            return await _refused(ctx, deploy, reason)
         install, component = await installs.get(ctx, step.owner_id), await components.get(ctx, deploy.component_id)
         await service.move(ctx, deploy, "executing", "applying the plan", mirrored=True)
         plan, job_type = await plans.apply(ctx, deploy, planned), await _job_type(ctx, deploy, component)
@@ -268,6 +270,11 @@ async def _submit(
             "operation": operation,
         },
     )
+
+
+async def _refused(ctx: Ctx, deploy: InstallDeploy, reason: str) -> Outcome:
+    await service.end(ctx, deploy, "error", reason)
+    return Fail(reason)
 
 
 async def _failed(ctx: Ctx, deploy: InstallDeploy, job: RunnerJob, *, mirrored: bool) -> Outcome:

@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from exclave.domain.installs import approvals, statuses
 from exclave.domain.installs import service as installs
-from exclave.domain.installs import statuses
 from exclave.domain.installs.models import Install
 from exclave.domain.jobs import endings
 from exclave.domain.jobs import service as jobs
@@ -102,10 +102,12 @@ class Apply:
         if await jobs.by_key(ctx, step_key(step)) is not None:
             return await self.then(ctx, step)
         planned = await jobs.result_of(ctx, run.plan_job_id) if run.plan_job_id else None
-        if planned is None or not planned.contents or planned.contents_digest != run.plan_digest:
-            reason = "the plan that was approved is not the plan that is stored: nothing is applied, plan again"
-            await service.end(ctx, run, "error", reason, mirrored=True)
-            return Fail(reason)
+        if planned is None or not planned.contents:
+            return await _refused(ctx, run, "the plan that was made is not there any more: nothing is applied, plan again")
+        noop = rules.is_noop(planned.display)
+        reason = await approvals.refusal(ctx, step.after, digest=run.plan_digest, stored=planned.contents_digest, noop=noop)
+        if reason:
+            return await _refused(ctx, run, reason)
         install = await installs.get(ctx, step.owner_id)
         await service.move(ctx, run, rules.underway(run.run_type), "applying the plan", mirrored=True)
         plan = await plans.apply(ctx, run, planned)
@@ -162,6 +164,11 @@ async def _submit(ctx: Ctx, install: Install, run: InstallSandboxRun, *, operati
         key=key,
         metadata={"install_id": install.id, "sandbox_run_id": run.id, "sandbox_run_type": run.run_type},
     )
+
+
+async def _refused(ctx: Ctx, run: InstallSandboxRun, reason: str) -> Outcome:
+    await service.end(ctx, run, "error", reason)
+    return Fail(reason)
 
 
 async def _failed(ctx: Ctx, run: InstallSandboxRun, job: RunnerJob, *, mirrored: bool) -> Outcome:

@@ -19,6 +19,8 @@ def is_noop(display: bytes) -> bool:
         return False
     if document.get("deferred_changes"):
         return False
+    if any(_imports(entry) for entry in _entries(document, "resource_changes")):
+        return False
     return not any(_changes(actions) for actions in _actions(document))
 
 
@@ -79,6 +81,11 @@ def _entries(document: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
 
 def _of(entry: Mapping[str, Any]) -> list[str]:
     return _list(entry.get("change"))
+
+
+def _imports(entry: Mapping[str, Any]) -> bool:
+    change = entry.get("change")
+    return isinstance(change, Mapping) and bool(change.get("importing"))
 
 
 def _list(change: Any) -> list[str]:

@@ -1,0 +1,34 @@
+"""Is a plan the one that was approved? Asked again at the moment of applying: a row that changed in between stops the apply."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import select
+
+from exclave.engine.models import WorkflowStepApproval, WorkflowStepApprovalResponse
+from exclave.kit.context import Ctx
+
+_YES = ("approve", "auto-approve")
+
+
+async def refusal(ctx: Ctx, plan_step_ids: Sequence[str], *, digest: str, stored: str, noop: bool) -> str:
+    """Say why a plan may not be applied; empty when it may.
+
+    `digest` is what the run says of its plan, `stored` what the stored plan file has. A plan that was asked about must have been
+    approved with this very digest; one that nobody was asked about must change nothing.
+    """
+    if not digest or digest != stored:
+        return "the plan that is stored is not the plan that was shown: nothing is applied, plan again"
+    newest = (
+        select(WorkflowStepApproval.plan_digest, WorkflowStepApprovalResponse.type)
+        .outerjoin(WorkflowStepApprovalResponse, WorkflowStepApprovalResponse.install_workflow_step_approval_id == WorkflowStepApproval.id)
+        .where(WorkflowStepApproval.install_workflow_step_id.in_(plan_step_ids), WorkflowStepApproval.deleted_at == 0)
+        .order_by(WorkflowStepApproval.created_at.desc())
+        .limit(1)
+    )
+    found = (await ctx.db.execute(newest)).first()
+    if found is None:
+        return "" if noop else "nobody approved the plan: nothing is applied"
+    approved, response = found
+    if response not in _YES:
+        return "the plan was not approved: nothing is applied"
+    return "" if approved == digest else "the plan that was approved is not the plan that is stored: nothing is applied, plan again"
