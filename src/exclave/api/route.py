@@ -15,10 +15,11 @@ What it returns is encoded by msgspec; a Litestar `Response` goes out as it is. 
 Litestar's own binding.
 """
 
+import contextlib
 import inspect
 import re
 import typing
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -263,11 +264,29 @@ def decode(decoder: msgspec.json.Decoder[Any], kind: type[Body], raw: bytes) -> 
     text = raw.strip()
     if text in (b"", b"null"):
         text = b"{}"
+    with _understood():
+        try:
+            return decoder.decode(text)
+        except msgspec.ValidationError:
+            loose = _loosened(msgspec.json.decode(text), kind)
+            return decoder.decode(_encoder.encode(loose))
+
+
+def json_object(raw: bytes) -> dict[str, Any]:
+    """Read a body as the JSON object that it must be; an absent one is empty."""
+    with _understood():
+        return msgspec.json.decode(raw.strip() or b"{}", type=dict[str, Any] | None) or {}
+
+
+@contextlib.contextmanager
+def _understood() -> Iterator[None]:
+    """What msgspec does not report as a decode error of its own is one all the same."""
     try:
-        return decoder.decode(text)
-    except msgspec.ValidationError:
-        loose = _loosened(msgspec.json.decode(text), kind)
-        return decoder.decode(_encoder.encode(loose))
+        yield
+    except UnicodeDecodeError as error:
+        raise errors.Invalid(f"invalid request format: the body is not UTF-8 ({error.reason})") from error
+    except RecursionError as error:
+        raise errors.Invalid("invalid request format: the body nests too deep") from error
 
 
 def _loosened(value: Any, kind: Any) -> Any:

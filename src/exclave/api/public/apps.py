@@ -3,7 +3,7 @@
 import msgspec
 
 from exclave.api.pages import apps as pages
-from exclave.api.route import Page, Routes
+from exclave.api.route import Page, Routes, json_object
 from exclave.domain.apps import configs, queries, service
 from exclave.domain.components import rules as graphs
 from exclave.domain.components import service as components
@@ -108,7 +108,7 @@ async def update_app_config_installs(
     app = await service.get(ctx, app_id)
     row = await service.config(ctx, config_id or app_config_id, app_id=app.id)
     # The original's clients spell these two keys in three ways (spec config.md 4.2, domain.md 4.2).
-    spelled = {key.lower(): value for key, value in (msgspec.json.decode(raw.strip() or b"{}") or {}).items()}
+    spelled = {key.lower(): value for key, value in json_object(raw).items()}
     body = msgspec.convert({"updateAll": spelled.get("updateall") or False, "installIDs": spelled.get("installids")}, type(body))
     await pins.repin(ctx, app, row, all_installs=body.update_all, refs=body.install_i_ds or ())
     return "ok"
