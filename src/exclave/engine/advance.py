@@ -1,6 +1,7 @@
 """Advance workflows that are locked: ask the rules, run handlers, gather what is to be written. One transaction, no state kept."""
 
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -9,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from exclave.engine import rows, rules, store, tasks
-from exclave.engine.definition import Ask, Done, Handler, Outcome, Registry, Replan
+from exclave.engine.definition import Ask, Done, Fail, Handler, Outcome, Registry, Replan, Skip
 from exclave.engine.models import Workflow, WorkflowStep, WorkflowStepApproval, WorkflowStepApprovalResponse
 from exclave.engine.rules import Change
 from exclave.engine.status import moved
@@ -50,6 +51,7 @@ class Advance:
     workflows: dict[str, Workflow] = field(default_factory=dict)  # changed
     wakeups: list[tuple[str, datetime | None]] = field(default_factory=list)
     batons: list[str] = field(default_factory=list)
+    seconds: float = 0.0  # spent on rules and handlers
 
     @property
     def db(self) -> AsyncSession:
@@ -61,6 +63,7 @@ class Advance:
         queued = [workflow for workflow in found if workflow.state == "pending" and workflow.serial_key]
         free, again = await store.turns(self.db, queued) if queued else (set(), set())
         called = await tasks.answered(self.db, [step for listed in steps.values() for step in listed if step.state == "running"])
+        began = time.perf_counter()
         for workflow in found:
             if workflow in queued and workflow.id not in free:
                 if workflow.id in again:
@@ -68,6 +71,7 @@ class Advance:
                 continue
             await self._one(workflow, steps[workflow.id], called)
         await self.db.flush()
+        self.seconds = time.perf_counter() - began
         if self.batons:
             await store.pass_on(self.db, self.batons)
         await store.write(self.db, list(self.steps.values()), list(self.workflows.values()), self.wakeups)
@@ -79,8 +83,14 @@ class Advance:
         if workflow.state == "pending":
             await self._start(ctx, workflow)
             return
-        following = rules.next_steps(workflow, steps, self.moment)
-        store.attach(self.db, workflow, *steps)
+        partial = sum(step.state == "pending" for step in steps) >= store.WINDOW
+        following = rules.next_steps(workflow, steps, self.moment, partial=partial)
+        if partial and (not following.run or following.moves):
+            await self._complete(workflow, steps)
+            partial = False
+            following = rules.next_steps(workflow, steps, self.moment)
+        touched = [workflow, *{step.id: step for step in (*following.settle, *following.look, *following.run)}.values()]
+        store.attach(self.db, *touched)
         try:
             self._move(workflow, following.moves)
             await self._settle(ctx, steps)
@@ -92,13 +102,17 @@ class Advance:
                     await self._run(ctx, workflow, step, steps)
             await self._settle(ctx, steps)
         finally:
-            fresh = set(self.db.new)
-            store.detach(self.db, workflow, *(step for step in steps if step not in fresh))
-        await self._conclude(workflow, steps)
+            store.detach(self.db, *touched)
+        await self._conclude(workflow, steps, partial=partial, ran=bool(following.run))
 
-    async def _conclude(self, workflow: Workflow, steps: list[WorkflowStep]) -> None:
+    async def _complete(self, workflow: Workflow, steps: list[WorkflowStep]) -> None:
+        """Read the steps of the workflow that the window left out."""
+        known = {step.id for step in steps}
+        steps += [step for step in await store.read_all(self.db, workflow.id) if step.id not in known]
+
+    async def _conclude(self, workflow: Workflow, steps: list[WorkflowStep], *, partial: bool, ran: bool) -> None:
         """Finish the workflow, or say when it is to be looked at again."""
-        following = rules.next_steps(workflow, steps, self.moment)
+        following = rules.next_steps(workflow, steps, self.moment, partial=partial)
         if workflow.state == "finished":
             if following.due is not None:
                 self.wakeups.append((workflow.id, following.due))
@@ -111,7 +125,8 @@ class Advance:
             self.workflows[workflow.id] = workflow
             if workflow.serial_key:
                 self.wakeups.append((workflow.id, None))
-        elif following.run or following.moves:
+        elif following.run or following.moves or (partial and ran):
+            # The last: a step beyond the window may be free to run; the next look, which starts nothing, reads them all.
             self.wakeups.append((workflow.id, None))
         elif following.due is not None:
             self.wakeups.append((workflow.id, following.due))
@@ -190,13 +205,8 @@ class Advance:
 
     async def _carry(self, ctx: Ctx, workflow: Workflow, step: WorkflowStep, steps: list[WorkflowStep], outcome: Outcome) -> None:
         """Apply what a handler answered."""
-        if isinstance(outcome, Replan):  # needs the rows of the group that are done
-            known = {other.id for other in steps}
-            more = [other for other in await store.read_all(self.db, workflow.id) if other.id not in known]
-            for other in more:
-                if other not in self.db:
-                    store.attach(self.db, other)
-            steps += more
+        if isinstance(outcome, (Fail, Replan, Skip)):  # they concern steps that were not read
+            await self._complete(workflow, steps)
         change = rules.decide(workflow, step, steps, outcome, self.moment)
         if change.ask is not None:
             self._ask(workflow, step, change)

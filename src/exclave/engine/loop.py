@@ -43,7 +43,7 @@ class Patience:
     most: timedelta = timedelta(seconds=60)
 
     def after(self, raised: int) -> timedelta:
-        return min(self.most, self.first * float(2 ** (raised - 1)))
+        return min(self.most, self.first * float(2 ** min(raised - 1, 20)))
 
 
 class Loop:
@@ -152,7 +152,6 @@ class Loop:
         """Advance one batch of what is due; return how many workflows that were."""
         claimed: list[str] = []
         size = max(1, min(self._batch, int(BUDGET_SECONDS / self._cost)))
-        began = time.perf_counter()
         try:
             count = await self._batch_of(size, claimed)
         except Exception as error:
@@ -163,8 +162,6 @@ class Loop:
             for workflow_id in claimed:
                 await self._alone(workflow_id)
             return len(claimed)
-        if count:
-            self._cost += ((time.perf_counter() - began) / count - self._cost) * 0.1
         return count
 
     async def _batch_of(self, size: int, claimed: list[str], only: str = "") -> int:
@@ -173,9 +170,11 @@ class Loop:
             if not found:
                 return 0
             claimed += [workflow.id for workflow in found]
-            await Advance(ctx, self._registry, moment, solo=bool(only)).everything(found)
+            advance = Advance(ctx, self._registry, moment, solo=bool(only))
+            await advance.everything(found)
             for workflow in found:
                 ctx.poke(f"workflow:{workflow.id}")  # who watches it looks again
+        self._cost += (advance.seconds / len(found) - self._cost) * 0.1
         return len(found)
 
     async def _alone(self, workflow_id: str) -> None:

@@ -190,6 +190,14 @@ when (old.state is distinct from new.state
 execute function exclave_refuse_revival()
 """
 )
+# Rows that change often stay on their page; wake-ups come and go, and their dead rows slow down every claim.
+_ROOM = DDL("alter table %(fullname)s set (fillfactor = 85)")  # type: ignore[no-untyped-call]
+_BROOM = DDL(  # type: ignore[no-untyped-call]
+    "alter table wakeup set (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_cost_delay = 0)"
+)
 event.listen(Workflow.__table__, "after_create", _REFUSE)
+event.listen(Workflow.__table__, "after_create", _ROOM)
+event.listen(WorkflowStep.__table__, "after_create", _ROOM)
+event.listen(Wakeup.__table__, "after_create", _BROOM)
 event.listen(Workflow.__table__, "after_create", _WORKFLOWS)
 event.listen(WorkflowStep.__table__, "after_create", _STEPS)

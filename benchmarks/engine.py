@@ -1,0 +1,185 @@
+"""The engine alone: durable steps per second (B09), and how long from an event to the next step (B05, without the HTTP around it).
+
+`python -m benchmarks.engine [--quick]` starts a PostgreSQL of its own (fsync on) and prints one JSON object. The bound beside each
+figure is durable transactions per second of the same server in the same run: one INSERT and one COMMIT, eight clients.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+from sqlalchemy import text
+
+from exclave.engine import service
+from exclave.engine.definition import Done, Group, Outcome, Plain, Registry, StepSpec, Wait
+from exclave.engine.loop import Loop
+from exclave.engine.models import Workflow, WorkflowStep
+from exclave.kit import db, postgres
+from exclave.kit.blobs import Blobs
+from exclave.kit.bus import Bus
+from exclave.kit.context import Actor, Ctx, Facts, Runtime
+from exclave.kit.crypto import Master
+from exclave.kit.events import Events
+from exclave.kit.ids import new_id
+from exclave.migrations.upgrade import upgrade
+
+ORG = "org" + "0" * 23
+ACTOR = Actor(account_id="acc" + "0" * 23, org_id=ORG, org_ids=(ORG,))
+
+
+class NoOp(Plain):
+    async def run(self, ctx: Ctx, step: WorkflowStep) -> Outcome:
+        return Done()
+
+
+class Waits(Plain):
+    """Waits for one event after another; notes when the handler of the next step ran."""
+
+    def __init__(self) -> None:
+        self.sent: dict[str, float] = {}
+        self.seen: list[float] = []
+        self.done: set[str] = set()
+        self.waiting: asyncio.Queue[str] = asyncio.Queue()
+
+    async def run(self, ctx: Ctx, step: WorkflowStep) -> Outcome:
+        key = f"{step.install_workflow_id}:{step.idx - 1}"
+        if key in self.sent:
+            # The transaction of this handler commits right after it: measured in `Committed` below.
+            self.seen.append(time.perf_counter() - self.sent.pop(key))
+        ready = f"{step.install_workflow_id}:{step.idx}"
+        asyncio.get_running_loop().call_later(0.002, self.waiting.put_nowait, ready)
+        return Wait(ready)
+
+    async def then(self, ctx: Ctx, step: WorkflowStep) -> Outcome:
+        on = f"{step.install_workflow_id}:{step.idx}"
+        return Done() if on in self.done else Wait(on)
+
+
+def runtime_on(url: str) -> Runtime:
+    engine = db.connect(url, pool=8, overflow=8, settings={"idle_in_transaction_session_timeout": "10000"})
+    sessions = db.sessions(engine)
+    return Runtime(sessions, sessions, Bus(), Events(), Master(bytes(32)), Blobs(Path(".")), Facts())
+
+
+async def _started(runtime: Runtime, registry: Registry, workflows: int, steps: int, kind: str) -> None:
+    async def definition(ctx: Ctx, workflow: Workflow) -> list[Group]:
+        return [Group((StepSpec(kind, f"step {number}"),)) for number in range(steps)]
+
+    registry.define("bench", definition)
+    async with runtime.sweep(ACTOR) as ctx:
+        for _ in range(workflows):
+            await service.start(ctx, "bench", owner_id=new_id("inl"), owner_type="installs")
+
+
+async def bound(url: str, seconds: float = 3.0) -> float:
+    """Durable transactions per second: eight clients, one INSERT and one COMMIT each."""
+    dsn = url.replace("+asyncpg", "")
+    owner = await asyncpg.connect(dsn)
+    await owner.execute("create table if not exists bound (id bigint generated always as identity primary key, note text)")
+
+    async def client(until: float) -> int:
+        connection, count = await asyncpg.connect(dsn), 0
+        while time.perf_counter() < until:
+            await connection.execute("insert into bound (note) values ('x')")
+            count += 1
+        await connection.close()
+        return count
+
+    began = time.perf_counter()
+    counts = await asyncio.gather(*(client(began + seconds) for _ in range(8)))
+    await owner.close()
+    return sum(counts) / (time.perf_counter() - began)
+
+
+async def steps_per_second(url: str, workflows: int, steps: int) -> dict[str, Any]:
+    """B09: no-op steps that follow one another, each committed before its successor starts."""
+    runtime, registry = runtime_on(url), Registry()
+    registry.handle("noop", NoOp())
+    await _started(runtime, registry, workflows, steps, "noop")
+    loop = Loop(runtime, registry)
+    began, cpu = time.perf_counter(), time.process_time()
+    running = asyncio.create_task(loop.run())
+    query = text("select count(*) from install_workflows where state <> 'finished'")
+    while True:
+        await asyncio.sleep(0.1)
+        async with runtime.sweep() as ctx:
+            if not (await ctx.db.execute(query)).scalar():
+                break
+    seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
+    await loop.stop()
+    await running
+    count = workflows * steps
+    return {"steps": count, "steps_per_second": round(count / seconds), "cpu_ms_per_step": round(cpu / count * 1000, 3)}
+
+
+async def event_to_step(url: str, workflows: int, events: int, rate: float) -> dict[str, Any]:
+    """B05: from the BEGIN of the transaction that tells an event to the handler of the next step, in ms. `rate` 0: closed loop."""
+    runtime, registry, waits = runtime_on(url), Registry(), Waits()
+    registry.handle("waits", waits)
+    await _started(runtime, registry, workflows, events // workflows + 2, "waits")
+    loop = Loop(runtime, registry)
+    running = asyncio.create_task(loop.run())
+
+    async def tell(on: str) -> None:
+        waits.done.add(on)
+        waits.sent[on] = time.perf_counter()
+        async with runtime.sweep(ACTOR) as ctx:
+            await service.wake_waiting(ctx, on)
+
+    pending: set[asyncio.Task[None]] = set()
+    began = time.perf_counter()
+    for number in range(events):
+        on = await asyncio.wait_for(waits.waiting.get(), 10)
+        if rate:
+            await asyncio.sleep(max(0.0, began + number / rate - time.perf_counter()))
+            task = asyncio.create_task(tell(on))
+            pending.add(task)
+            task.add_done_callback(pending.discard)
+        else:
+            await tell(on)
+    await asyncio.sleep(0.3)
+    await loop.stop()
+    await running
+    cuts = statistics.quantiles(waits.seen, n=1000)
+    return {
+        "events": len(waits.seen),
+        "p50_ms": round(cuts[499] * 1000, 2),
+        "p99_ms": round(cuts[989] * 1000, 2),
+        "p999_ms": round(cuts[998] * 1000, 2),
+        "worst_ms": round(max(waits.seen) * 1000, 2),
+    }
+
+
+async def measure(url: str, owner_url: str, *, quick: bool) -> dict[str, Any]:
+    await upgrade(owner_url)
+    found: dict[str, Any] = {"cores": os.cpu_count(), "load": os.getloadavg()[0]}
+    found["bound_tps"] = round(await bound(owner_url))
+    found["b09"] = await steps_per_second(url, 200, 20 if quick else 100)
+    found["b05_one"] = await event_to_step(url, 1, 300 if quick else 2000, 0)
+    found["b05_hundred"] = await event_to_step(url, 100, 600 if quick else 3000, 200)
+    found["bound_tps_after"] = round(await bound(owner_url))
+    found["b09_ratio"] = round(found["b09"]["steps_per_second"] / max(found["bound_tps"], found["bound_tps_after"]), 2)
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="fewer steps and events")
+    quick = parser.parse_args().quick
+    with tempfile.TemporaryDirectory() as base:
+        cluster = postgres.start(Path(base) / "pg", progress=lambda line: None)
+        try:
+            print(json.dumps(asyncio.run(measure(cluster.engine_url, cluster.owner_url, quick=quick)), indent=1))
+        finally:
+            cluster.stop()
+
+
+if __name__ == "__main__":
+    main()
