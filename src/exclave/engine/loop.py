@@ -174,7 +174,7 @@ class Loop:
             await advance.everything(found)
             for workflow in found:
                 ctx.poke(f"workflow:{workflow.id}")  # who watches it looks again
-        self._cost += (advance.seconds / len(found) - self._cost) * 0.1
+        self._cost += (advance.seconds / len(found) - self._cost) * 0.2
         return len(found)
 
     async def _alone(self, workflow_id: str) -> None:
