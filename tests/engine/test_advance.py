@@ -291,3 +291,25 @@ async def test_a_step_of_two_that_is_not_a_pair_is_treated_alone(stage: Stage, o
     workflow = await stage.run([Group((do("odd"),)), Group((do("next"),))])
     assert await stage.status(workflow) == "success"
     assert stage.world.ran.count("next") == 1
+
+
+async def test_a_step_far_down_the_list_starts_beside_a_long_chain(stage: Stage) -> None:
+    """More pending steps than are read at once stand before the group that waits for nothing."""
+    chain = Group((wait("slow"), *(do(f"chain {number}") for number in range(30))), key="chain", after=())
+    workflow = await stage.run([chain, *(Group((wait(f"far {number}", on="far"), do(f"then {number}")), after=()) for number in range(4))])
+    assert [(await stage.statuses(workflow))[f"far {number}"] for number in range(4)] == ["in-progress"] * 4
+    await stage.finish("far")
+    assert [(await stage.statuses(workflow))[f"then {number}"] for number in range(4)] == ["success"] * 4
+    assert (await stage.statuses(workflow))["chain 0"] == "pending"
+    await stage.finish("on-slow")
+    assert await stage.status(workflow) == "success"
+    assert len(stage.world.ran) == len(set(stage.world.ran)) == 39
+
+
+async def test_a_failure_reaches_steps_that_were_not_read(stage: Stage) -> None:
+    stage.world.script["bad"] = lambda ctx, step: Fail("no")
+    workflow = await stage.run([Group((do("bad"), *(do(f"later {number}") for number in range(30))))])
+    assert set((await stage.statuses(workflow)).values()) == {"error", "not-attempted"}
+    assert await stage.status(workflow) == "error"
+    await stage.retry(workflow, "bad")
+    assert await stage.status(workflow) == "success"

@@ -81,7 +81,7 @@ async def _survive(stage: Stage, make: Callable[[Ctx, WorkflowStep], object]) ->
 
     async def world(workflow_id: str) -> bool:
         async with stage.runtime.request(stage.actor) as ctx:
-            query = select(WorkflowStep).where(WorkflowStep.install_workflow_id == workflow_id)
+            query = select(WorkflowStep).where(WorkflowStep.install_workflow_id == workflow_id).order_by(WorkflowStep.idx)
             steps = (await ctx.db.execute(query)).scalars().all()
             for step in steps:
                 if step.state == "waiting":

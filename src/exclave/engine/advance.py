@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy.exc import DBAPIError
@@ -85,10 +85,22 @@ class Advance:
             return
         partial = sum(step.state == "pending" for step in steps) >= store.WINDOW
         following = rules.next_steps(workflow, steps, self.moment, partial=partial)
-        if partial and (not following.run or following.moves):
+        before = self._satisfied(steps)
+        await self._work(ctx, workflow, steps, following, called)
+        if partial and workflow.state == "running" and not rules.next_steps(workflow, steps, self.moment, partial=True).run:
+            # Nothing in the window is free to run: look beyond it. A step whose predecessor ended just now waits for the commit.
             await self._complete(workflow, steps)
             partial = False
-            following = rules.next_steps(workflow, steps, self.moment)
+            if self._satisfied(steps) == before:
+                beyond = rules.next_steps(workflow, steps, self.moment)
+                await self._work(ctx, workflow, steps, replace(beyond, look=()), called)
+        await self._conclude(workflow, steps, partial=partial)
+
+    def _satisfied(self, steps: list[WorkflowStep]) -> int:
+        return sum(step.state in rules.SATISFYING for step in steps if step.id in self.steps)
+
+    async def _work(self, ctx: Ctx, workflow: Workflow, steps: list[WorkflowStep], following: rules.Next, called: set[str]) -> None:
+        """Do what the rules say is due: tell handlers what was decided over their steps, look at what waits, run what is ready."""
         touched = [workflow, *{step.id: step for step in (*following.settle, *following.look, *following.run)}.values()]
         store.attach(self.db, *touched)
         try:
@@ -103,14 +115,13 @@ class Advance:
             await self._settle(ctx, steps)
         finally:
             store.detach(self.db, *touched)
-        await self._conclude(workflow, steps, partial=partial, ran=bool(following.run))
 
     async def _complete(self, workflow: Workflow, steps: list[WorkflowStep]) -> None:
         """Read the steps of the workflow that the window left out."""
         known = {step.id for step in steps}
         steps += [step for step in await store.read_all(self.db, workflow.id) if step.id not in known]
 
-    async def _conclude(self, workflow: Workflow, steps: list[WorkflowStep], *, partial: bool, ran: bool) -> None:
+    async def _conclude(self, workflow: Workflow, steps: list[WorkflowStep], *, partial: bool) -> None:
         """Finish the workflow, or say when it is to be looked at again."""
         following = rules.next_steps(workflow, steps, self.moment, partial=partial)
         if workflow.state == "finished":
@@ -125,8 +136,7 @@ class Advance:
             self.workflows[workflow.id] = workflow
             if workflow.serial_key:
                 self.wakeups.append((workflow.id, None))
-        elif following.run or following.moves or (partial and ran):
-            # The last: a step beyond the window may be free to run; the next look, which starts nothing, reads them all.
+        elif following.run or following.moves:
             self.wakeups.append((workflow.id, None))
         elif following.due is not None:
             self.wakeups.append((workflow.id, following.due))

@@ -8,7 +8,7 @@ step must do about it (end a job, mark a run) follows in the next advance, withi
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import Interval, String, bindparam, insert, select, text
 from sqlalchemy.exc import IntegrityError
 
 from exclave.engine import rows, rules
@@ -23,6 +23,11 @@ from exclave.kit.time import now
 TOPIC = "engine"
 OPTIONS = ("prompt", "approve-all")
 SECOND_LOOK = timedelta(seconds=1)
+_WAKE_WAITING = text("""
+insert into wakeup (workflow_id, waited_for, due)
+select distinct install_workflow_id, '', clock_timestamp() from install_workflow_steps where waits_for = :on
+union all select '', :on, clock_timestamp() + :later
+""").bindparams(bindparam("on", type_=String), bindparam("later", type_=Interval))
 
 
 async def start(
@@ -74,9 +79,7 @@ async def wake_waiting(ctx: Ctx, on: str) -> None:
     A second look follows one second later, for a step that began to wait at this very moment and could not be seen from here.
     """
     await ctx.db.flush()
-    waiting = select(WorkflowStep.install_workflow_id).where(WorkflowStep.waits_for == on).distinct()
-    await ctx.db.execute(insert(Wakeup).from_select(["workflow_id"], waiting))
-    await ctx.db.execute(insert(Wakeup).values(waited_for=on, due=func.clock_timestamp() + SECOND_LOOK))
+    await ctx.db.execute(_WAKE_WAITING, {"on": on, "later": SECOND_LOOK})
     ctx.poke(TOPIC)
 
 

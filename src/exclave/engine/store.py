@@ -164,52 +164,47 @@ _WORKFLOW_WRITTEN = (
 )  # fmt: skip
 
 
-def _update(table: str, written: Sequence[tuple[str, str]]) -> Any:
+def _update(table: str, written: Sequence[tuple[str, str]], tag: str) -> str:
     # Arrays of JSON go over as text: one encoding on our side, one cast on the server's.
-    arrays = ", ".join(f"cast(:{name} as {'text' if kind == 'jsonb' else kind}[])" for name, kind in written)
-    sets = ", ".join(f'"{name}" = q.{name}::{kind}' for name, kind in written)
-    names = ", ".join(name if name != "after" else '"after"' for name, _ in written)
-    return text(
+    arrays = ", ".join(f"cast(:{tag}_{name} as {'text' if kind == 'jsonb' else kind}[])" for name, kind in written)
+    sets = ", ".join(f'"{name}" = q."{name}"::{kind}' for name, kind in written)
+    names = ", ".join(f'"{name}"' for name, _ in written)
+    return (
         f"update {table} t set {sets}, updated_at = clock_timestamp() "  # noqa: S608 - names of columns, no values
-        f"from unnest(cast(:id as text[]), {arrays}) as q(id, {names}) where t.id = q.id"
+        f"from unnest(cast(:{tag}_id as text[]), {arrays}) as q(id, {names}) where t.id = q.id"
     )
 
 
-_WRITE_STEPS = _update("install_workflow_steps", _STEP_WRITTEN)
-_WRITE_SELDOM = _update("install_workflow_steps", _STEP_SELDOM)
-_WRITE_WORKFLOWS = _update("install_workflows", _WORKFLOW_WRITTEN)
+_WRITE = text(
+    f"with s as ({_update('install_workflow_steps', _STEP_WRITTEN, 's')}), "  # noqa: S608 - names of columns, no values
+    f"w as ({_update('install_workflows', _WORKFLOW_WRITTEN, 'w')}) "
+    "insert into wakeup (workflow_id, due) select q.id, coalesce(q.due, clock_timestamp()) "
+    "from unnest(cast(:k_id as text[]), cast(:k_due as timestamptz[])) as q(id, due)"
+)
+_WRITE_SELDOM = text(_update("install_workflow_steps", _STEP_SELDOM, "s"))
 _ATTRIBUTE = {"metadata": "step_metadata"}
 _encode = msgspec.json.encode
 
 
-def _columns(written: Sequence[tuple[str, str]], changed: Sequence[Any]) -> dict[str, list[Any]]:
-    values: dict[str, list[Any]] = {"id": [row.id for row in changed]}
+def _columns(written: Sequence[tuple[str, str]], changed: Sequence[Any], tag: str) -> dict[str, list[Any]]:
+    values: dict[str, list[Any]] = {f"{tag}_id": [row.id for row in changed]}
     for name, kind in written:
         attribute = _ATTRIBUTE.get(name, name)
         column = [getattr(row, attribute) for row in changed]
-        values[name] = [_encode(value).decode() for value in column] if kind == "jsonb" else column
+        values[f"{tag}_{name}"] = [_encode(value).decode() for value in column] if kind == "jsonb" else column
     return values
-
-
-_WAKE = text("""
-insert into wakeup (workflow_id, due)
-select q.id, coalesce(q.due, clock_timestamp()) from unnest(cast(:ids as text[]), cast(:due as timestamptz[])) as q(id, due)
-""")
 
 
 async def write(
     db: AsyncSession, steps: Sequence[WorkflowStep], workflows: Sequence[Workflow], wakeups: Sequence[tuple[str, datetime | None]]
 ) -> None:
     """Write what an advance changed. A wake-up without a time is due at once."""
-    if steps:
-        await db.execute(_WRITE_STEPS, _columns(_STEP_WRITTEN, steps))
-        seldom = [step for step in steps if not _SELDOM.isdisjoint(inspect_(step).committed_state)]
-        if seldom:
-            await db.execute(_WRITE_SELDOM, _columns(_STEP_SELDOM, seldom))
-    if workflows:
-        await db.execute(_WRITE_WORKFLOWS, _columns(_WORKFLOW_WRITTEN, workflows))
-    if wakeups:
-        await db.execute(_WAKE, {"ids": [one for one, _ in wakeups], "due": [due for _, due in wakeups]})
+    seldom = [step for step in steps if not _SELDOM.isdisjoint(inspect_(step).committed_state)]
+    if seldom:
+        await db.execute(_WRITE_SELDOM, _columns(_STEP_SELDOM, seldom, "s"))
+    if steps or workflows or wakeups:
+        woken = {"k_id": [one for one, _ in wakeups], "k_due": [due for _, due in wakeups]}
+        await db.execute(_WRITE, {**_columns(_STEP_WRITTEN, steps, "s"), **_columns(_WORKFLOW_WRITTEN, workflows, "w"), **woken})
 
 
 _NEXT_DUE = text("select extract(epoch from min(due) - clock_timestamp()) from wakeup where workflow_id <> ''")

@@ -117,7 +117,8 @@ async def assert_survives(
         for how in FAULTS:
             fault = Fault(point, how)
             found = await one(fault)
-            assert fault.met, f"{point} was not reached again: the workflow does not run the same way twice"
+            # How often a handler looks again depends on who wakes it when; everything else happens every time.
+            assert fault.met or (point[1] == "then" and point[2] > 0), f"{point} was not reached: the workflow runs another way each time"
             assert found == expected, f"disturbed {how} {point}: {found} instead of {expected}"
 
 
