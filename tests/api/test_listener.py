@@ -51,3 +51,5 @@ async def test_health_needs_no_token_and_the_docs_load_their_script_from_here(cl
     page = (await client.get("/docs")).text
     assert "http" not in page.replace("<!doctype html>", "").split("<body>")[1]
     assert (await client.get("/docs/assets/swagger-ui-bundle.js")).status_code == 200
+    # The bundled script shows no document of another version ("Unable to render this definition").
+    assert (await client.get("/docs/openapi.json")).json()["openapi"].startswith("3.0.")

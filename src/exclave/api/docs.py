@@ -19,7 +19,7 @@ _PAGE = """<!doctype html>
 <script src="/docs/start.js"></script></body>
 </html>
 """
-_START = 'window.ui = SwaggerUIBundle({ url: "/oapi/v3", dom_id: "#ui", deepLinking: true, docExpansion: "none", filter: true });\n'
+_START = 'window.ui = SwaggerUIBundle({ url: "/docs/openapi.json", dom_id: "#ui", deepLinking: true, docExpansion: "none", filter: true });\n'
 _ASSETS = {"swagger-ui.css": "text/css", "swagger-ui-bundle.js": "text/javascript"}
 
 
@@ -37,6 +37,11 @@ def handlers(document: dict[str, Any]) -> list[HTTPRouteHandler]:
     async def oapi() -> Response[bytes]:
         return Response(encoded, media_type=MediaType.JSON)
 
+    @get("/docs/openapi.json", include_in_schema=False, media_type=MediaType.JSON)
+    async def shown() -> Response[bytes]:
+        # The page's script reads documents of 3.0; what it shows is written alike in both versions.
+        return Response(msgspec.json.encode({**document, "openapi": "3.0.3"}), media_type=MediaType.JSON)
+
     @get(["/docs", "/docs/index.html"], include_in_schema=False, media_type=MediaType.HTML)
     async def page() -> Response[str]:
         return Response(_PAGE.format(title=document["info"]["title"]), media_type=MediaType.HTML)
@@ -51,4 +56,4 @@ def handlers(document: dict[str, Any]) -> list[HTTPRouteHandler]:
             raise NotFoundException()
         return Response(_asset(name), media_type=_ASSETS[name], headers={"Cache-Control": "max-age=86400"})
 
-    return [oapi, page, start, asset]
+    return [oapi, shown, page, start, asset]
