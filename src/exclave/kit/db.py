@@ -95,6 +95,7 @@ def connect(url: str, *, pool: int, overflow: int = 0, settings: dict[str, str] 
         max_overflow=overflow,
         pool_pre_ping=False,
         pool_recycle=1800,
+        hide_parameters=True,  # an error must not carry values into a log
         json_serializer=_encode,
         json_deserializer=json.loads,
         connect_args={"server_settings": server_settings, "timeout": 10},
