@@ -19,7 +19,9 @@ _PAGE = """<!doctype html>
 <script src="/docs/start.js"></script></body>
 </html>
 """
-_START = 'window.ui = SwaggerUIBundle({ url: "/docs/openapi.json", dom_id: "#ui", deepLinking: true, docExpansion: "none", filter: true });\n'
+_START = """
+window.ui = SwaggerUIBundle({ url: "/docs/openapi.json", dom_id: "#ui", deepLinking: true, docExpansion: "none", filter: true });
+"""
 _ASSETS = {"swagger-ui.css": "text/css", "swagger-ui-bundle.js": "text/javascript"}
 
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import DDL, BigInteger, DateTime, ForeignKey, Identity, Index, String, event, func, text
+from sqlalchemy import BigInteger, DateTime, ForeignKey, Identity, Index, String, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from exclave.kit.db import Base, Tenant
@@ -162,42 +162,3 @@ class EngineCall(Tenant):
     @classmethod
     def constraints(cls) -> tuple[Any, ...]:
         return (Index("engine_calls_due", "due", postgresql_where=text("state = 'queued'")),)
-
-
-# The database itself refuses what no code path may do: leave a terminal state. The condition is checked without calling the function.
-_REFUSE = DDL(  # type: ignore[no-untyped-call]
-    """
-create or replace function exclave_refuse_revival() returns trigger language plpgsql as $$
-begin
-    raise exception 'a %% row may not go from %% to %%', tg_table_name, old.state, new.state
-        using errcode = 'integrity_constraint_violation';
-end $$
-"""
-)
-_WORKFLOWS = DDL(  # type: ignore[no-untyped-call]
-    """
-create trigger no_revival before update of state, status on install_workflows for each row
-when (old.state = 'finished' and old.status ->> 'status' in ('success', 'cancelled')
-      and (new.state <> 'finished' or new.status ->> 'status' is distinct from old.status ->> 'status'))
-execute function exclave_refuse_revival()
-"""
-)
-_STEPS = DDL(  # type: ignore[no-untyped-call]
-    """
-create trigger no_revival before update of state on install_workflow_steps for each row
-when (old.state is distinct from new.state
-      and (old.state in ('skipped', 'cancelled', 'discarded') or (old.state = 'done' and new.state <> 'discarded')))
-execute function exclave_refuse_revival()
-"""
-)
-# Rows that change often stay on their page; wake-ups come and go, and their dead rows slow down every claim.
-_ROOM = DDL("alter table %(fullname)s set (fillfactor = 85)")  # type: ignore[no-untyped-call]
-_BROOM = DDL(  # type: ignore[no-untyped-call]
-    "alter table wakeup set (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_cost_delay = 0)"
-)
-event.listen(Workflow.__table__, "after_create", _REFUSE)
-event.listen(Workflow.__table__, "after_create", _ROOM)
-event.listen(WorkflowStep.__table__, "after_create", _ROOM)
-event.listen(Wakeup.__table__, "after_create", _BROOM)
-event.listen(Workflow.__table__, "after_create", _WORKFLOWS)
-event.listen(WorkflowStep.__table__, "after_create", _STEPS)

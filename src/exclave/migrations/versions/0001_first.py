@@ -1,15 +1,18 @@
-"""The first schema."""
+"""The first schema: tables (0001_tables.sql), row-level security, the two roles' rights, what the database itself refuses."""
+
+import re
+from importlib.resources import files
 
 from alembic import op
 
-from exclave.kit.rls import APP, ENGINE, ORGS, grant, protect
-from exclave.migrations.upgrade import metadata
+from exclave.kit.rls import APP, ENGINE, ORG, ORGS, grant, protect
+from exclave.migrations.scripts import run_script
 
 revision = "0001"
 down_revision = None
 
-# Entered by id or hash only, above orgs: no row-level security.
-OPEN = {"accounts", "tokens"}
+# Above orgs, entered by id or hash only; the engine's wake-ups hold nothing but ids.
+OPEN = {"accounts", "tokens", "wakeup"}
 RULES = {
     "orgs": ORGS.replace("org_id", "id", 1),
     "org_keys": ORGS,
@@ -46,25 +49,49 @@ end $$
 """
 
 
+# The database itself refuses what no code path may do: leave a terminal state. The condition is checked without calling the function.
+REFUSE = """
+create function exclave_refuse_revival() returns trigger language plpgsql as $$
+begin
+    raise exception 'a % row may not go from % to %', tg_table_name, old.state, new.state
+        using errcode = 'integrity_constraint_violation';
+end $$;
+
+create trigger no_revival before update of state, status on install_workflows for each row
+when (old.state = 'finished' and old.status ->> 'status' in ('success', 'cancelled')
+      and (new.state <> 'finished' or new.status ->> 'status' is distinct from old.status ->> 'status'))
+execute function exclave_refuse_revival();
+
+create trigger no_revival before update of state on install_workflow_steps for each row
+when (old.state is distinct from new.state
+      and (old.state in ('skipped', 'cancelled', 'discarded') or (old.state = 'done' and new.state <> 'discarded')))
+execute function exclave_refuse_revival();
+"""
+
+# Rows that change often stay on their page; wake-ups come and go, and their dead rows slow down every claim.
+ROOM = """
+alter table install_workflows set (fillfactor = 85);
+alter table install_workflow_steps set (fillfactor = 85);
+alter table wakeup set (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_cost_delay = 0);
+"""
+
+# The function sees all orgs, so it belongs to the role that does.
+RIGHTS = f"""
+grant usage on schema public to {APP}, {ENGINE};
+grant {ENGINE} to current_user;
+grant create on schema public to {ENGINE};
+alter function exclave_enter(bytea, text) owner to {ENGINE};
+revoke create on schema public from {ENGINE};
+revoke execute on function exclave_enter(bytea, text) from public;
+grant execute on function exclave_enter(bytea, text) to {APP}, {ENGINE};
+"""
+
+
 def upgrade() -> None:
-    tables = metadata()
-    tables.create_all(op.get_bind())
-    op.execute(f"grant usage on schema public to {APP}, {ENGINE}")
-    for table in tables.sorted_tables:
-        for statement in grant(table.name):
-            op.execute(statement)
-        if table.name == "wakeup" or table.name in OPEN:
-            continue
-        for statement in protect(table.name, rule=RULES[table.name]) if table.name in RULES else protect(table.name):
-            op.execute(statement)
-    op.execute(
-        "alter table wakeup set (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_cost_delay = 0)"
-    )
-    op.execute("alter table install_workflow_steps set (fillfactor = 85)")
-    op.execute(ENTER)
-    op.execute(f"grant {ENGINE} to current_user")
-    op.execute(f"grant create on schema public to {ENGINE}")
-    op.execute(f"alter function exclave_enter(bytea, text) owner to {ENGINE}")
-    op.execute(f"revoke create on schema public from {ENGINE}")
-    op.execute("revoke execute on function exclave_enter(bytea, text) from public")
-    op.execute(f"grant execute on function exclave_enter(bytea, text) to {APP}, {ENGINE}")
+    tables = files("exclave.migrations.versions").joinpath("0001_tables.sql").read_text()
+    parts = [tables, REFUSE, ROOM]
+    for name in re.findall(r"^CREATE TABLE (\w+)", tables, re.MULTILINE):
+        parts += [f"{statement};" for statement in grant(name)]
+        if name not in OPEN:
+            parts += [f"{statement};" for statement in protect(name, rule=RULES.get(name, ORG))]
+    run_script(op.get_bind(), "\n".join([*parts, ENTER + ";", RIGHTS]))

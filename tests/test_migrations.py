@@ -1,0 +1,60 @@
+"""The schema that migrations make is the one that the code expects, and every tenant's table is behind its wall."""
+
+import asyncio
+
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from exclave.kit.rls import APP
+from exclave.migrations.upgrade import metadata, upgrade
+from tests.cluster import Cluster
+
+# Entered by id or hash only, or without any tenant's data.
+OPEN = {"accounts", "tokens", "wakeup", "alembic_version"}
+
+
+async def test_the_models_are_what_the_migrations_make(database: Cluster) -> None:
+    engine = create_async_engine(database.owner_url)
+
+    def differences(connection: Connection) -> list[object]:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        known = set(metadata().tables)
+        found = compare_metadata(context, metadata())
+        return [difference for difference in found if difference[0] != "remove_table" or difference[1].name in known]
+
+    async with engine.connect() as connection:
+        assert await connection.run_sync(differences) == []
+    await engine.dispose()
+
+
+async def test_every_table_of_a_tenant_is_forced_behind_row_level_security(database: Cluster) -> None:
+    engine = create_async_engine(database.owner_url)
+    statement = text(
+        "select c.relname, c.relrowsecurity and c.relforcerowsecurity from pg_class c join pg_namespace n on n.oid = c.relnamespace "
+        "where n.nspname = 'public' and c.relkind in ('r', 'p')"
+    )
+    async with engine.connect() as connection:
+        walls = {name: forced for name, forced in (await connection.execute(statement)).all()}
+    await engine.dispose()
+    open_tables = {name for name, forced in walls.items() if not forced and not name.startswith("procrastinate_")}
+    assert open_tables == OPEN
+
+
+async def test_the_role_of_requests_owns_nothing_and_passes_no_wall(database: Cluster) -> None:
+    engine = create_async_engine(database.owner_url)
+    async with engine.connect() as connection:
+        rights = (await connection.execute(text("select rolsuper, rolbypassrls from pg_roles where rolname = :r"), {"r": APP})).one()
+        owned = (
+            await connection.execute(
+                text("select count(*) from pg_class c join pg_roles r on r.oid = c.relowner where r.rolname = :r"), {"r": APP}
+            )
+        ).scalar()
+    await engine.dispose()
+    assert tuple(rights) == (False, False)
+    assert owned == 0
+
+
+def test_running_the_migrations_again_changes_nothing(database: Cluster) -> None:
+    asyncio.run(upgrade(database.owner_url))
