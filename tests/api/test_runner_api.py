@@ -56,7 +56,7 @@ async def test_the_life_of_a_job_with_an_official_runner(home, api):
     assert [job["id"] for job in waiting.json()] == [first.id]
     plan = await api.get(f"/v1/runner-jobs/{first.id}/plan")
     assert (plan.status_code, plan.headers["content-type"].split(";")[0]) == (200, "text/plain")
-    assert json.loads(plan.text)["terraform_backend"]["WorkspaceID"] == workspace.id
+    assert json.loads(plan.text)["terraform_backend"]["workspaceID"] == workspace.id
 
     claimed = await api.post(f"/v1/runner-jobs/{first.id}/executions", json={}, headers={"X-Nuon-Client-Version": "runner:1.2"})
     assert claimed.status_code == 201

@@ -45,7 +45,7 @@ def plan_of(plane: ControlPlane, files: dict[str, str], *, workspace: str = "tfw
         "install_id": "inl",
         "app_id": "app",
         "app_config_id": "apc",
-        "terraform_backend": {"WorkspaceID": workspace},
+        "terraform_backend": {"workspaceID": workspace},
         "vars": {"name": "acme", "secret": CANARY},
         "sensitive_vars": ["secret"],
         "source": {"archive": plane.source(files), "path": ""},
@@ -152,7 +152,7 @@ async def test_a_component_is_planned_from_its_artifact(plane: ControlPlane, wor
         "component_name": "infra",
         "source": {"artifact": {"digest": image["digest"]}},
         "terraform": {
-            "terraform_backend": {"WorkspaceID": "tfwcomponent"},
+            "terraform_backend": {"workspaceID": "tfwcomponent"},
             "vars": {"name": "x"},
             "vars_files": ['name = "from file"', json.dumps({"secret": CANARY})],
         },

@@ -76,7 +76,7 @@ async def test_secret_outputs_of_one_component_are_secret_variables_of_the_next(
     assert web["terraform"]["vars"] == {"token": "canary-output", "url": "postgres://db"}
     assert web["terraform"]["sensitive_vars"] == ["token"]
     assert web["source"]["artifact"]["digest"].startswith("sha256:")
-    assert db["terraform"]["terraform_backend"]["WorkspaceID"] != web["terraform"]["terraform_backend"]["WorkspaceID"]
+    assert db["terraform"]["terraform_backend"]["workspaceID"] != web["terraform"]["terraform_backend"]["workspaceID"]
     assert plans["web", "apply-plan"]["apply_plan_digest"] == (await stage.row(InstallDeploy, component_id=web["component_id"])).plan_digest
 
 

@@ -59,7 +59,7 @@ async def test_the_oldest_job_is_claimed_first_with_its_plan_and_a_lease(home):
     assert claim.job.status == "in-progress"
     assert claim.lease.epoch == 1
     assert claim.lease.seconds == 2.0
-    assert msgspec.json.decode(bytes(claim.plan))["terraform_backend"] == {"WorkspaceID": workspace.id}
+    assert msgspec.json.decode(bytes(claim.plan))["terraform_backend"] == {"workspaceID": workspace.id}
 
 
 async def test_the_plan_lies_sealed_in_the_table(home):

@@ -134,7 +134,7 @@ def workspace_of(plan: object) -> str:
     for part in (document, terraform if isinstance(terraform, Mapping) else {}):
         backend = part.get("terraform_backend")
         if isinstance(backend, Mapping):
-            return str(backend.get("WorkspaceID", ""))
+            return str(backend.get("workspaceID", ""))
     return ""
 
 
@@ -179,7 +179,7 @@ def _masked(value: Any, secrets: Sequence[str]) -> Any:
             shown[key] = MASK if item else item
         elif key == "sensitive_values":
             shown[key] = [MASK for _ in item or ()]
-        elif key in ("env_vars", "override_env_vars", "interpolated_env_vars", "EnvVars") and isinstance(item, dict):
+        elif key in ("env_vars", "override_env_vars", "interpolated_env_vars", "envVars") and isinstance(item, dict):
             # Nothing tells which of these are secret, and interpolated texts often are.
             shown[key] = {name: MASK if text else text for name, text in item.items()}
         elif key == "vars" and isinstance(item, dict):

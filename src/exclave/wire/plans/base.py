@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import field
+
+from exclave.wire.base import word
 
 
 class PlanShape(msgspec.Struct, kw_only=True):
@@ -44,10 +46,20 @@ class StaticCredentials(PlanShape):
     session_token: str = ""
 
 
+class TwoSteps(PlanShape):
+    """Another role, or static keys, to become first."""
+
+    iam_role_arn: str = ""
+    src_iam_role_arn: str = ""
+    src_static_credentials: StaticCredentials | None = None
+
+
 class AssumeRole(PlanShape):
     role_arn: str = ""
     session_name: str = ""
     session_duration_seconds: int = 0
+    two_step_config: TwoSteps | None = None
+    use_github_oidc: bool = False
 
 
 class AWSAuth(PlanShape):
@@ -86,21 +98,34 @@ class ClusterInfo(PlanShape):
 
 
 class OCIAuth(PlanShape):
-    username: str = field(default="", name="Username")
-    password: str = field(default="", name="Password")
+    username: str = ""
+    password: str = ""
+
+
+RegistryType = Literal["ecr", "acr", "private_oci", "public_oci"]
 
 
 class Registry(PlanShape):
     """An OCI repository and how to log in."""
 
-    plugin: str = field(default="oci", name="Plugin")
-    registry_type: str = field(default="private_oci", name="RegistryType")
-    region: str = field(default="", name="Region")
-    ecr_auth: AWSAuth | None = field(default=None, name="ECRAuth")
-    acr_auth: AzureAuth | None = field(default=None, name="ACRAuth")
-    oci_auth: OCIAuth | None = field(default=None, name="OCIAuth")
-    repository: str = field(default="", name="Repository")
-    login_server: str = field(default="", name="LoginServer")
+    plugin: str = "oci"
+    registry_type: Annotated[str, word(RegistryType)] = field(default="private_oci", name="registryType")
+    region: str = ""
+    ecr_auth: AWSAuth | None = field(default=None, name="ecrauth")
+    acr_auth: AzureAuth | None = field(default=None, name="acrauth")
+    oci_auth: OCIAuth | None = field(default=None, name="ociauth")
+    repository: str = ""
+    login_server: str = field(default="", name="loginServer")
+
+
+class PretendedPlan(PlanShape):
+    plan_contents: str = ""
+    plan_display_contents: str = ""
+
+
+class PretendedTerraform(PretendedPlan):
+    state_json: str = ""  # base64
+    workspace_id: str = ""
 
 
 class SandboxMode(PlanShape):
@@ -108,3 +133,6 @@ class SandboxMode(PlanShape):
 
     enabled: bool = False
     outputs: dict[str, Any] = {}
+    terraform: PretendedTerraform | None = None
+    helm: PretendedPlan | None = None
+    kubernetes_manifest: PretendedPlan | None = None

@@ -8,18 +8,18 @@ from exclave.wire.plans.base import GitSource, PlanShape, Registry, SandboxMode,
 
 
 class TerraformBuildPlan(PlanShape):
-    labels: dict[str, str] = field(default_factory=dict, name="Labels")
+    labels: dict[str, str] = field(default_factory=dict)
 
 
 class HelmRepository(PlanShape):
-    repo_url: str = field(default="", name="RepoURL")
-    chart: str = field(default="", name="Chart")
-    version: str = field(default="", name="Version")
+    repo_url: str = field(default="", name="repoURL")
+    chart: str = ""
+    version: str = ""
 
 
 class HelmBuildPlan(PlanShape):
-    labels: dict[str, str] = field(default_factory=dict, name="Labels")
-    helm_repo_config: HelmRepository | None = field(default=None, name="HelmRepoConfig")
+    labels: dict[str, str] = field(default_factory=dict)
+    helm_repo_config: HelmRepository | None = field(default=None, name="helmRepoConfig")
 
 
 class DockerBuildPlan(PlanShape):

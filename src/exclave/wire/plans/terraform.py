@@ -7,16 +7,17 @@ from typing import Any
 from msgspec import field
 
 from exclave.wire.plans.base import AWSAuth, AzureAuth, ClusterInfo, GitSource, PlanShape, SandboxMode, Source
+from exclave.wire.public.state import State
 
 
 class TerraformBackend(PlanShape):
-    workspace_id: str = field(name="WorkspaceID")
+    workspace_id: str = field(name="workspaceID")
 
 
 class Hooks(PlanShape):
-    enabled: bool = field(default=False, name="Enabled")
-    env_vars: dict[str, str] = field(default_factory=dict, name="EnvVars")
-    run_auth: AWSAuth | None = field(default=None, name="RunAuth")
+    enabled: bool = False
+    env_vars: dict[str, str] = field(default_factory=dict, name="envVars")
+    run_auth: AWSAuth | None = field(default=None, name="runAuth")
 
 
 class LocalArchive(PlanShape):
@@ -35,7 +36,7 @@ class TerraformDeployPlan(PlanShape):
     hooks: Hooks | None = None
     cluster_info: ClusterInfo | None = None
     policies: dict[str, str] = {}
-    state: Any = None
+    state: State | None = None  # never filled: runners do not use it
     plan_json: str = ""
     # Our own:
     terraform_version: str = ""
@@ -58,7 +59,7 @@ class SandboxRunPlan(PlanShape):
     aws_auth: AWSAuth | None = None
     hooks: Hooks | None = None
     policies: dict[str, str] = {}
-    state: Any = None
+    state: State | None = None  # never filled: runners do not use it
     apply_plan_contents: str = ""  # base64 of the stored plan file; empty when planning
     apply_plan_display: str = ""
     sandbox_mode: SandboxMode | None = None
