@@ -60,11 +60,16 @@ def planned(audience: contract.Listener, served: Sequence[Operation]) -> list[Op
             audience=audience,
             tag=missing.tag,
             status=missing.status,
+            also=(),
             needs_token=True,
             needs_org=False,
             transaction=False,
             limit=0,
             hidden=False,
+            answers=None,
+            media="application/json",
+            accepts=None,
+            accepts_media="application/json",
             parameters=(),
         )
         for missing in contract.operations(audience)

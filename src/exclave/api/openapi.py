@@ -29,6 +29,9 @@ def document(audience: contract.Listener, served: Sequence[Operation], planned: 
             if position:
                 described["deprecated"] = True
             paths.setdefault(entry.path if entry else path, {})[operation.method.lower()] = described
+    for entry in known.values():
+        if not entry.path.startswith("/v1/"):
+            paths.setdefault(entry.path, {}).setdefault(entry.method.lower(), _beside(entry))
     return {
         "openapi": "3.1.0",
         "info": {"title": f"Exclave {audience} API", "version": version},
@@ -62,6 +65,8 @@ def _is_body(kind: Any) -> bool:
 
 
 def _answer_of(operation: Operation) -> Any:
+    if operation.answers is not None:
+        return operation.answers
     answer = inspect.signature(operation.function, eval_str=True).return_annotation
     if answer is inspect.Signature.empty or answer is None or answer is bytes or answer is msgspec.Raw:
         return None
@@ -73,9 +78,8 @@ def _answer_of(operation: Operation) -> Any:
 
 
 def _shapes_of(operation: Operation) -> list[Any]:
-    found = [kind for _, kind, _ in operation.parameters if _is_body(kind)]
-    answer = _answer_of(operation)
-    return [*found, answer] if answer is not None else found
+    shapes = [*(kind for _, kind, _ in operation.parameters if _is_body(kind)), operation.accepts, _answer_of(operation)]
+    return [shape for shape in shapes if shape is not None]
 
 
 def _describe(
@@ -102,16 +106,31 @@ def _describe(
         return described
     described["description"] = inspect.getdoc(operation.function) or ""
     described["parameters"] += _query_of(operation)
-    for _, kind, _ in operation.parameters:
-        if _is_body(kind):
-            described["requestBody"] = {"content": {"application/json": {"schema": shapes.of(kind)}}}
+    for kind in (*(kind for _, kind, _ in operation.parameters if _is_body(kind)), operation.accepts):
+        if kind is not None:
+            described["requestBody"] = {"content": {operation.accepts_media: {"schema": shapes.of(kind)}}}
     answer = _answer_of(operation)
     success: dict[str, Any] = {"description": "success"}
     if answer is not None:
-        success["content"] = {"application/json": {"schema": shapes.of(answer)}}
+        success["content"] = {operation.media: {"schema": shapes.of(answer)}}
     status = entry.status if entry else operation.status
-    described["responses"] = {str(status): success, **{str(code): error for code in (400, 401, 403, 404, 500)}}
+    others = {str(code): success if code == 206 else {"description": "success"} for code in operation.also}
+    described["responses"] = {str(status): success, **others, **{str(code): error for code in (400, 401, 403, 404, 500)}}
     return described
+
+
+def _beside(entry: contract.ContractOperation) -> dict[str, Any]:
+    """What is served beside the routes: this document and its page (see `docs.py`)."""
+    return {
+        "operationId": entry.id,
+        "summary": entry.summary,
+        "tags": [entry.tag],
+        "security": [],
+        "parameters": [
+            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in re.findall(r"\{(\w+)\}", entry.path)
+        ],
+        "responses": {str(entry.status): {"description": "success"}},
+    }
 
 
 def _query_of(operation: Operation) -> list[dict[str, Any]]:

@@ -11,7 +11,8 @@ A parameter is bound by its type or name:
     <name in the path>      text
     anything else           a query parameter of type str, int or bool with a default; a non-number falls back to it
 
-What it returns is encoded by msgspec; a Litestar `Response` goes out as it is. See docs/decisions for why this stands beside
+What it returns is encoded by msgspec; a Litestar `Response` goes out as it is: such a route says with `answers=` (and `media=`) what
+the document is to say, as a route that takes `raw` says with `accepts=`. See docs/decisions for why this stands beside
 Litestar's own binding.
 """
 
@@ -100,11 +101,16 @@ class Operation:
     audience: Audience
     tag: str
     status: int
+    also: tuple[int, ...]  # further success statuses, which the function chooses by `reply.status`
     needs_token: bool
     needs_org: bool
     transaction: bool
     limit: int
     hidden: bool
+    answers: Any  # the documented shape, where the function returns raw bytes or a `Response`; None: what it returns
+    media: str
+    accepts: Any  # the documented shape of a body that the function reads raw
+    accepts_media: str
     parameters: tuple[tuple[str, Any, Any], ...]  # name, type, default
 
 
@@ -138,11 +144,16 @@ class Routes:
         *,
         deprecated: Sequence[str] = (),
         status: int = 0,
+        also: Sequence[int] = (),
         token: bool = True,
         org: bool = True,
         transaction: bool = True,
         limit: int = JSON_LIMIT,
         hidden: bool = False,
+        answers: Any = None,
+        media: str = "application/json",
+        accepts: Any = None,
+        accepts_media: str = "application/json",
     ) -> Callable[[Function], Function]:
         def keep(function: Function) -> Function:
             self.operations.append(
@@ -153,11 +164,16 @@ class Routes:
                     audience=self.audience,
                     tag=self.tag,
                     status=status or (201 if method == "POST" else 200),
+                    also=tuple(also),
                     needs_token=token,
                     needs_org=token and org,
                     transaction=transaction,
                     limit=limit,
                     hidden=hidden,
+                    answers=answers,
+                    media=media,
+                    accepts=accepts,
+                    accepts_media=accepts_media,
                     parameters=_parameters(function),
                 )
             )

@@ -30,6 +30,9 @@ def word(values: Any) -> Meta:
 JSONObject = Annotated[Any, Meta(extra_json_schema={"type": "object", "additionalProperties": {}})]
 """Somebody else's JSON object, passed through byte for byte when given as `msgspec.Raw`."""
 
+Binary = Annotated[str, Meta(extra_json_schema={"format": "binary"})]
+"""A file, in documents."""
+
 JSONMap = dict[str, Any]
 PermissionSet = dict[str, str]
 StringBoolMap = dict[str, bool]

@@ -10,18 +10,19 @@ from exclave.domain.installs import exports
 from exclave.domain.installs import service as installs
 from exclave.kit import errors
 from exclave.kit.context import Ctx
+from exclave.wire.base import Binary
 
 route = Routes("installs")
 
 
-@route.get("/v1/installs/{install_id}/generate-cli-install-config")
+@route.get("/v1/installs/{install_id}/generate-cli-install-config", answers=Binary, media="application/octet-stream")
 async def generate_config(ctx: Ctx, install_id: str) -> Response[Any]:
     """Return the install as the config file that `installs sync` reads."""
     text = await exports.config_file(ctx, await installs.get(ctx, install_id))
     return Response(text.encode(), media_type="application/octet-stream")
 
 
-@route.get("/v1/installs/{install_id}/audit_logs")
+@route.get("/v1/installs/{install_id}/audit_logs", answers=str, media="text/csv")
 async def audit_logs(ctx: Ctx, install_id: str, start: str = "", end: str = "") -> Response[Any]:
     """Return what happened in an install between two times, as CSV."""
     install = await installs.get(ctx, install_id)

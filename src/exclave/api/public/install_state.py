@@ -11,11 +11,12 @@ from exclave.domain.states import service as states
 from exclave.kit.context import Ctx
 from exclave.kit.db import every
 from exclave.wire.public import installs as wire
+from exclave.wire.public.state import State
 
 route = Routes("installs")
 
 
-@route.get("/v1/installs/{install_id}/state")
+@route.get("/v1/installs/{install_id}/state", answers=State)
 async def get_state(ctx: Ctx, install_id: str) -> bytes:
     """Return the state document as it is now: every key is always there, outputs are as Terraform and the actions gave them."""
     install = await installs.get(ctx, install_id)
@@ -35,7 +36,7 @@ async def list_states(ctx: Ctx, install_id: str, page: Page) -> list[wire.Instal
     return found
 
 
-@route.get("/v1/installs/{install_id}/readme")
+@route.get("/v1/installs/{install_id}/readme", also=[206])
 async def get_readme(ctx: Ctx, install_id: str, reply: Reply) -> wire.Readme:
     """Return the README of the install's own app config, rendered with its state; 206 with warnings where that is not possible yet."""
     install = await installs.get(ctx, install_id)

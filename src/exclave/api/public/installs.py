@@ -1,7 +1,5 @@
 """Installs: create, list, read, change, and the verbs that start a workflow."""
 
-from typing import Any
-
 from exclave.api.pages import install as pages
 from exclave.api.route import Page, Reply, Routes
 from exclave.domain.apps import service as apps
@@ -62,8 +60,8 @@ async def list_app_installs(ctx: Ctx, app_id: str, page: Page, q: str = "") -> l
 
 
 @route.get("/v1/installs/{install_id}")
-async def get_install(ctx: Ctx, install_id: str) -> wire.Install:
-    """Return an install by id or name."""
+async def get_install(ctx: Ctx, install_id: str, include_drifted_objects: bool = False) -> wire.Install:
+    """Return an install by id or name. What drifted is always in it, asked for or not."""
     return await pages.install(ctx, (await installs.get(ctx, install_id)).id)
 
 
@@ -140,7 +138,7 @@ async def deploy_all(ctx: Ctx, install_id: str, body: wire_deploys.DeployInstall
     return _started(reply, await operations.deploy_all(ctx, await installs.get(ctx, install_id), plan_only=body.plan_only))
 
 
-@route.post("/v1/installs/{install_id}/components/teardown-all")
+@route.post("/v1/installs/{install_id}/components/teardown-all", also=[204])
 async def teardown_all(ctx: Ctx, install_id: str, body: wire.TeardownInstallComponentsRequest, reply: Reply) -> str:
     """Tear down every component; 204 when the install has none."""
     workflow = await operations.teardown_all(ctx, await installs.get(ctx, install_id), plan_only=body.plan_only)
@@ -187,7 +185,7 @@ async def list_drifted(ctx: Ctx, install_id: str) -> list[wire_deploys.DriftedOb
 
 
 @route.get("/v1/installs/{install_id}/events")
-async def list_events(ctx: Ctx, install_id: str, page: Page) -> list[Any]:
+async def list_events(ctx: Ctx, install_id: str, page: Page) -> list[wire.InstallEvent]:
     """Return the events of an install. There are none: nothing has written them for years, see workflows and the audit log."""
     await installs.get(ctx, install_id)
     return page.cut([])

@@ -15,6 +15,7 @@ from exclave.domain.runners import service as runners
 from exclave.domain.runners import shapes as runner_shapes
 from exclave.kit import db, errors, time
 from exclave.kit.context import Ctx
+from exclave.wire.plans.composite import CompositePlan
 from exclave.wire.public import runners as wire
 
 route = Routes("runners")
@@ -159,13 +160,15 @@ async def get_executions(ctx: Ctx, runner_job_id: str, page: Page) -> list[wire.
     return [shapes.execution(row) for row in page.cut(rows)]
 
 
-@route.get("/v1/runner-jobs/{runner_job_id}/plan", deprecated=["/v1/runner/{runner_id}/jobs/{job_id}/plan"])
+@route.get(
+    "/v1/runner-jobs/{runner_job_id}/plan", deprecated=["/v1/runner/{runner_id}/jobs/{job_id}/plan"], answers=str, media="text/plain"
+)
 async def get_plan(ctx: Ctx, runner_job_id: str, job_id: str = "") -> Response[bytes]:
     """Get the plan of a job as text, without credentials, sensitive variables and plan files."""
     return Response(await service.shown_plan_of(ctx, runner_job_id or job_id), media_type="text/plain; charset=utf-8")
 
 
-@route.get("/v1/runner-jobs/{runner_job_id}/composite-plan")
+@route.get("/v1/runner-jobs/{runner_job_id}/composite-plan", answers=CompositePlan)
 async def get_composite_plan(ctx: Ctx, runner_job_id: str) -> dict[str, Any]:
     """Get the plan of a job under the name of its kind, without what is secret."""
     job = await service.get(ctx, runner_job_id)

@@ -12,6 +12,7 @@ from exclave.domain.jobs.models import RunnerJob
 from exclave.domain.workspaces import queries, rules, service, shapes
 from exclave.kit import db
 from exclave.kit.context import Ctx
+from exclave.wire.base import JSONObject
 from exclave.wire.public import workspaces as wire
 
 route = Routes("runners")
@@ -53,8 +54,8 @@ async def get_lock(ctx: Ctx, workspace_id: str) -> wire.TerraformWorkspaceLock |
 
 
 @route.post("/v1/terraform-workspaces/{workspace_id}/lock", status=200)
-async def lock_workspace(ctx: Ctx, workspace_id: str, raw: bytes) -> str:
-    """Lock a workspace as a person: no job works on it until it is unlocked."""
+async def lock_workspace(ctx: Ctx, workspace_id: str, raw: bytes, job_id: str = "") -> str:
+    """Lock a workspace as a person: no job works on it until it is unlocked. `job_id` only runners need."""
     await service.lock(ctx, workspace_id, raw)
     return ""
 
@@ -66,7 +67,7 @@ async def unlock_workspace(ctx: Ctx, workspace_id: str, raw: bytes) -> str:
     return ""
 
 
-@route.get("/v1/terraform-backend")
+@route.get("/v1/terraform-backend", also=[204], answers=JSONObject)
 async def get_current_state(ctx: Ctx, workspace_id: str = "") -> Response[bytes]:
     """Get the newest state without what is sensitive; 204 when there is none."""
     state = await service.get(ctx, workspace_id)

@@ -46,6 +46,6 @@ async def update_run_step(
 ) -> wire.InstallActionWorkflowRunStep:
     """Report status and duration of a step. The run may be named by its workflow."""
     step = await actions.report_step(
-        ctx, install_id, workflow_run_id, step_id, status=body.status, execution_duration=body.execution_duration
+        ctx, install_id, workflow_run_id, step_id, status=body.status or "", execution_duration=body.execution_duration
     )
     return pages.run_step(step)

@@ -12,6 +12,7 @@ from exclave.domain.jobs.models import RunnerJobExecution
 from exclave.domain.runners import access
 from exclave.kit import db, errors
 from exclave.kit.context import Actor, Ctx, Runtime
+from exclave.wire.plans.composite import CompositePlan
 from exclave.wire.public import runners as public
 from exclave.wire.runner import jobs as wire
 
@@ -20,7 +21,7 @@ route = Routes("runners", "runner")
 RESULT_LIMIT = 128 * MiB  # a plan file and its display, in base64
 
 
-@route.post("/v1/runners/{runner_id}/claims", status=200, transaction=False)
+@route.post("/v1/runners/{runner_id}/claims", status=200, also=[204], transaction=False)
 async def claim_job(
     runtime: Runtime, actor: Actor, request: AnyRequest, runner_id: str, body: wire.ClaimRequest, reply: Reply
 ) -> wire.Claim | None:
@@ -76,7 +77,7 @@ async def update_runner_job(ctx: Ctx, runner_job_id: str, body: wire.UpdateRunne
     job = await service.get(ctx, runner_job_id or job_id)
     if job.status == body.status:
         return shapes.flat(job)
-    if body.status not in ("finished", "failed", "cancelled") or not job.current_execution_id:
+    if body.status is None or body.status not in ("finished", "failed", "cancelled") or not job.current_execution_id:
         raise errors.Conflict(f"the job {job.id} is {job.status} and cannot become {body.status}: its executions decide")
     await executions.move(ctx, job.id, job.current_execution_id, body.status)
     return shapes.flat(await service.get(ctx, job.id))
@@ -85,6 +86,8 @@ async def update_runner_job(ctx: Ctx, runner_job_id: str, body: wire.UpdateRunne
 @route.get(
     "/v1/runner-jobs/{runner_job_id}/plan",
     deprecated=["/v1/runners/{runner_id}/jobs/{job_id}/plan", "/v1/runner/{runner_id}/jobs/{job_id}/plan"],
+    answers=str,
+    media="text/plain",
 )
 async def get_runner_job_plan(ctx: Ctx, runner_job_id: str, job_id: str = "") -> Response[bytes]:
     """Get the plan of a job, with its secrets, as text."""
@@ -92,7 +95,7 @@ async def get_runner_job_plan(ctx: Ctx, runner_job_id: str, job_id: str = "") ->
     return Response(await service.plan_of(ctx, runner_job_id or job_id), media_type="text/plain; charset=utf-8")
 
 
-@route.get("/v1/runner-jobs/{runner_job_id}/composite-plan")
+@route.get("/v1/runner-jobs/{runner_job_id}/composite-plan", answers=CompositePlan)
 async def get_composite_plan(ctx: Ctx, runner_job_id: str) -> dict[str, Any]:
     """Get the plan of a job, with its secrets, under the name of its kind."""
     access.runner_only(ctx.actor)
@@ -131,7 +134,7 @@ async def update_execution(
     ctx: Ctx, runner_job_id: str, runner_job_execution_id: str, body: wire.UpdateRunnerJobExecutionRequest
 ) -> public.RunnerJobExecution:
     """Take an execution to its next status; a final one ends its job."""
-    return shapes.execution(await executions.move(ctx, runner_job_id, runner_job_execution_id, body.status))
+    return shapes.execution(await executions.move(ctx, runner_job_id, runner_job_execution_id, body.status or ""))
 
 
 @route.post("/v1/runner-jobs/{runner_job_id}/executions/{runner_job_execution_id}/renew", status=200)
@@ -140,13 +143,23 @@ async def renew_execution(ctx: Ctx, runner_job_id: str, runner_job_execution_id:
     return await claims.renew(ctx, runner_job_id, runner_job_execution_id)
 
 
-@route.post("/v1/runner-jobs/{runner_job_id}/executions/{runner_job_execution_id}/result", status=201, limit=RESULT_LIMIT)
+@route.post(
+    "/v1/runner-jobs/{runner_job_id}/executions/{runner_job_execution_id}/result",
+    status=201,
+    limit=RESULT_LIMIT,
+    accepts=wire.CreateRunnerJobExecutionResultRequest,
+)
 async def create_result(ctx: Ctx, runner_job_id: str, runner_job_execution_id: str, raw: bytes) -> public.RunnerJobExecutionResult:
     """Deliver how an execution went; the exact repeat is answered as before."""
     return shapes.result(await executions.give_result(ctx, runner_job_id, runner_job_execution_id, raw))
 
 
-@route.post("/v1/runner-jobs/{runner_job_id}/executions/{runner_job_execution_id}/outputs", status=201, limit=RESULT_LIMIT)
+@route.post(
+    "/v1/runner-jobs/{runner_job_id}/executions/{runner_job_execution_id}/outputs",
+    status=201,
+    limit=RESULT_LIMIT,
+    accepts=wire.CreateRunnerJobExecutionOutputsRequest,
+)
 async def create_outputs(ctx: Ctx, runner_job_id: str, runner_job_execution_id: str, raw: bytes) -> public.RunnerJobExecutionOutputs:
     """Deliver the outputs of an execution; the exact repeat is answered as before."""
     return shapes.outputs(*await executions.give_outputs(ctx, runner_job_id, runner_job_execution_id, raw))

@@ -10,6 +10,7 @@ from exclave.domain.runners import access
 from exclave.domain.workspaces import queries, service, shapes
 from exclave.kit import db, errors
 from exclave.kit.context import Ctx
+from exclave.wire.base import JSONObject
 from exclave.wire.public import workspaces as wire
 
 route = Routes("terraform", "runner")
@@ -17,7 +18,7 @@ route = Routes("terraform", "runner")
 STATE_LIMIT = 64 * MiB
 
 
-@route.get("/v1/terraform-backend")
+@route.get("/v1/terraform-backend", also=[204], answers=JSONObject)
 async def get_state(ctx: Ctx, reply: Reply, workspace_id: str = "") -> Response[bytes]:
     """Get the newest state; 204 when there is none."""
     access.runner_only(ctx.actor)  # people read it, masked, on the public API

@@ -42,11 +42,11 @@ class ClaimRequest(Body):
 
 
 class UpdateRunnerJobExecutionRequest(Body):
-    status: RunnerJobExecutionStatus
+    status: RunnerJobExecutionStatus | None = None
 
 
 class UpdateRunnerJobRequest(Body):
-    status: RunnerJobStatus
+    status: RunnerJobStatus | None = None
 
 
 class CreateRunnerJobExecutionResultRequest(Body):
@@ -64,7 +64,7 @@ class CreateRunnerJobExecutionResultRequest(Body):
 class CreateRunnerJobExecutionOutputsRequest(Body):
     """Outputs as one object. `sensitive` (our own) names the top-level keys that must be sealed and never shown."""
 
-    outputs: JSONObject
+    outputs: JSONObject | None = None
     sensitive: list[str] | None = None
 
 
@@ -79,5 +79,5 @@ class CreateRunnerHealthCheckRequest(Body):
 
 
 class UpdateInstallActionWorkflowRunStepRequest(Body):
-    status: Literal["pending", "in-progress", "finished", "timed-out", "error"]
+    status: Literal["pending", "in-progress", "finished", "timed-out", "error"] | None = None
     execution_duration: int = 0  # nanoseconds
