@@ -1,6 +1,8 @@
 """The document and a page to read it, both offline: the page's script comes from the Python package `swagger-ui-bundle`."""
 
+import asyncio
 import functools
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +34,17 @@ def _asset(name: str) -> bytes:
     return (Path(swagger_ui_bundle.swagger_ui_path) / name).read_bytes()
 
 
-def handlers(document: dict[str, Any]) -> list[HTTPRouteHandler]:
-    encoded = msgspec.json.encode(document)
+def handlers(document: Callable[[], dict[str, Any]]) -> list[HTTPRouteHandler]:
+    """The routes of a listener's document, which is made when somebody asks for it: that takes a tenth of a second."""
+
+    @functools.cache
+    def made() -> tuple[str, bytes]:
+        shown = document()
+        return shown["info"]["title"], msgspec.json.encode(shown)
 
     @get(["/oapi/v3", "/oapi/v2"], include_in_schema=False, media_type=MediaType.JSON)
     async def oapi() -> Response[bytes]:
-        return Response(encoded, media_type=MediaType.JSON)
+        return Response((await asyncio.to_thread(made))[1], media_type=MediaType.JSON)
 
     @get("/docs/openapi.json", include_in_schema=False, media_type=MediaType.JSON)
     async def shown() -> Response[bytes]:
@@ -46,7 +53,7 @@ def handlers(document: dict[str, Any]) -> list[HTTPRouteHandler]:
 
     @get(["/docs", "/docs/index.html"], include_in_schema=False, media_type=MediaType.HTML)
     async def page() -> Response[str]:
-        return Response(_PAGE.format(title=document["info"]["title"]), media_type=MediaType.HTML)
+        return Response(_PAGE.format(title=(await asyncio.to_thread(made))[0]), media_type=MediaType.HTML)
 
     @get("/docs/start.js", include_in_schema=False)
     async def start() -> Response[str]:
