@@ -37,23 +37,20 @@ def _asset(name: str) -> bytes:
 def handlers(document: Callable[[], dict[str, Any]]) -> list[HTTPRouteHandler]:
     """The routes of a listener's document, which is made when somebody asks for it: that takes a tenth of a second."""
 
-    @functools.cache
-    def made() -> tuple[str, bytes]:
-        shown = document()
-        return shown["info"]["title"], msgspec.json.encode(shown)
+    made = functools.cache(document)
 
     @get(["/oapi/v3", "/oapi/v2"], include_in_schema=False, media_type=MediaType.JSON)
     async def oapi() -> Response[bytes]:
-        return Response((await asyncio.to_thread(made))[1], media_type=MediaType.JSON)
+        return Response(msgspec.json.encode(await asyncio.to_thread(made)), media_type=MediaType.JSON)
 
     @get("/docs/openapi.json", include_in_schema=False, media_type=MediaType.JSON)
     async def shown() -> Response[bytes]:
         # The page's script reads documents of 3.0; what it shows is written alike in both versions.
-        return Response(msgspec.json.encode({**document, "openapi": "3.0.3"}), media_type=MediaType.JSON)
+        return Response(msgspec.json.encode({**await asyncio.to_thread(made), "openapi": "3.0.3"}), media_type=MediaType.JSON)
 
     @get(["/docs", "/docs/index.html"], include_in_schema=False, media_type=MediaType.HTML)
     async def page() -> Response[str]:
-        return Response(_PAGE.format(title=(await asyncio.to_thread(made))[0]), media_type=MediaType.HTML)
+        return Response(_PAGE.format(title=(await asyncio.to_thread(made))["info"]["title"]), media_type=MediaType.HTML)
 
     @get("/docs/start.js", include_in_schema=False)
     async def start() -> Response[str]:
