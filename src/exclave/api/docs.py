@@ -1,6 +1,8 @@
 """The document and a page to read it, both offline: the page's script comes from the Python package `swagger-ui-bundle`."""
 
+import asyncio
 import functools
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -32,21 +34,23 @@ def _asset(name: str) -> bytes:
     return (Path(swagger_ui_bundle.swagger_ui_path) / name).read_bytes()
 
 
-def handlers(document: dict[str, Any]) -> list[HTTPRouteHandler]:
-    encoded = msgspec.json.encode(document)
+def handlers(document: Callable[[], dict[str, Any]]) -> list[HTTPRouteHandler]:
+    """The routes of a listener's document, which is made when somebody asks for it: that takes a tenth of a second."""
+
+    made = functools.cache(document)
 
     @get(["/oapi/v3", "/oapi/v2"], include_in_schema=False, media_type=MediaType.JSON)
     async def oapi() -> Response[bytes]:
-        return Response(encoded, media_type=MediaType.JSON)
+        return Response(msgspec.json.encode(await asyncio.to_thread(made)), media_type=MediaType.JSON)
 
     @get("/docs/openapi.json", include_in_schema=False, media_type=MediaType.JSON)
     async def shown() -> Response[bytes]:
         # The page's script reads documents of 3.0; what it shows is written alike in both versions.
-        return Response(msgspec.json.encode({**document, "openapi": "3.0.3"}), media_type=MediaType.JSON)
+        return Response(msgspec.json.encode({**await asyncio.to_thread(made), "openapi": "3.0.3"}), media_type=MediaType.JSON)
 
     @get(["/docs", "/docs/index.html"], include_in_schema=False, media_type=MediaType.HTML)
     async def page() -> Response[str]:
-        return Response(_PAGE.format(title=document["info"]["title"]), media_type=MediaType.HTML)
+        return Response(_PAGE.format(title=(await asyncio.to_thread(made))["info"]["title"]), media_type=MediaType.HTML)
 
     @get("/docs/start.js", include_in_schema=False)
     async def start() -> Response[str]:

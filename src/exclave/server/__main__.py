@@ -5,15 +5,19 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from exclave.api.contract import Listener
 from exclave.kit import postgres
 from exclave.kit.postgres import PostgresProblem
 from exclave.kit.terraform import TerraformMissing
 from exclave.server.pidfile import AlreadyUp
+from exclave.server.ports import PortTaken, listen
 from exclave.server.settings import Settings
+
+if TYPE_CHECKING:
+    from exclave.api.contract import Listener
 
 
 def main(arguments: list[str]) -> int:
@@ -42,7 +46,7 @@ def main(arguments: list[str]) -> int:
         for wrong in error.errors():
             print(f"exclave: EXCLAVE_{'_'.join(map(str, wrong['loc'])).upper()}: {wrong['msg']}", file=sys.stderr)
         return 2
-    except (TerraformMissing, PostgresProblem, AlreadyUp, Refused) as error:
+    except (TerraformMissing, PostgresProblem, AlreadyUp, PortTaken, Refused) as error:
         print(f"exclave: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -56,15 +60,9 @@ class Refused(Exception):
 
 
 def _up(settings: Settings, rest: list[str]) -> int:
-    from exclave.server import serve
-    from exclave.server.up import Announce, up
+    from exclave.server.launch import Announce, launch
 
-    serve.set_up_logs(settings.log_level)
-    announce = Announce(Path(rest[0]), int(rest[1])) if len(rest) > 1 else None
-    try:
-        serve.run(up(settings, os.environ, announce=announce))
-    except serve.PortTaken as error:
-        raise Refused(str(error)) from error
+    launch(settings, os.environ, announce=Announce(Path(rest[0]), int(rest[1])) if len(rest) > 1 else None)
     return 0
 
 
@@ -75,17 +73,14 @@ def _server(settings: Settings) -> int:
     serve.set_up_logs(settings.log_level)
 
     async def run() -> None:
-        sockets = serve.listen(settings) if settings.role in ("api", "all") else {}
+        sockets = listen(settings) if settings.role in ("api", "all") else {}
         process = runtime.make(settings, runtime.external(settings))
         try:
             await serve.serve(settings, process.runtime, sockets)
         finally:
             await process.close()
 
-    try:
-        serve.run(run())
-    except serve.PortTaken as error:
-        raise Refused(str(error)) from error
+    serve.run(run())
     return 0
 
 

@@ -24,29 +24,13 @@ log = logging.getLogger(__name__)
 _DRAIN_SECONDS = 5
 
 
-class PortTaken(Exception):
-    """A port that a setting names is in use. The message names both."""
-
-
-def listen(settings: Settings) -> dict[str, socket.socket]:
-    """Bind the three ports, or say which setting names one that is taken. Port 0 takes a free one."""
-    bound: dict[str, socket.socket] = {}
-    for name in ("public", "admin", "runner"):
-        port = getattr(settings, f"{name}_port")
-        sock = socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET, socket.SOCK_STREAM)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            sock.bind((settings.host, port))
-        except OSError as error:
-            sock.close()
-            for other in bound.values():
-                other.close()
-            raise PortTaken(
-                f"port {port} on {settings.host} cannot be used for the {name} API ({error.strerror}): "
-                f"free it, or set EXCLAVE_{name.upper()}_PORT"
-            ) from error
-        bound[name] = sock
-    return bound
+def applications(runtime: Runtime) -> dict[str, Litestar]:
+    """Make what the listeners serve: some hundred routes, so it takes a moment."""
+    return {
+        "public": listener("public", public.ROUTES, runtime),
+        "runner": listener("runner", runner.ROUTES, runtime),
+        "admin": listener("admin", (), runtime),
+    }
 
 
 async def serve(
@@ -54,6 +38,7 @@ async def serve(
     runtime: Runtime,
     sockets: dict[str, socket.socket],
     *,
+    apps: dict[str, Litestar] | None = None,
     beside: Callable[[], AbstractAsyncContextManager[None]] = contextlib.nullcontext,
 ) -> None:
     """Serve until SIGINT or SIGTERM. `beside` is entered once every route answers, and left before the first stops answering."""
@@ -64,7 +49,7 @@ async def serve(
     await runtime.bus.start()
     async with contextlib.AsyncExitStack() as stack:
         if settings.role in ("api", "all"):
-            await stack.enter_async_context(_listeners(runtime, sockets))
+            await stack.enter_async_context(_listeners(apps or applications(runtime), sockets))
             stack.callback(runtime.bus.close)  # ends long polls, so that the listeners need not wait for them
         if settings.role in ("worker", "all"):
             await stack.enter_async_context(Background(runtime, wiring.registry()).running())
@@ -74,12 +59,7 @@ async def serve(
 
 
 @contextlib.asynccontextmanager
-async def _listeners(runtime: Runtime, sockets: dict[str, socket.socket]) -> AsyncIterator[None]:
-    apps: dict[str, Litestar] = {
-        "public": listener("public", public.ROUTES, runtime),
-        "runner": listener("runner", runner.ROUTES, runtime),
-        "admin": listener("admin", (), runtime),
-    }
+async def _listeners(apps: dict[str, Litestar], sockets: dict[str, socket.socket]) -> AsyncIterator[None]:
     servers = [(_server(app), sockets[name]) for name, app in apps.items()]
     tasks = [asyncio.create_task(server.serve(sockets=[sock])) for server, sock in servers]
     try:

@@ -3,12 +3,13 @@
 import os
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from exclave.kit.context import Facts
+if TYPE_CHECKING:
+    from exclave.kit.context import Facts
 
 Role = Literal["api", "worker", "all"]
 
@@ -61,8 +62,10 @@ class Settings(BaseSettings):
     def runner_address(self) -> str:
         return self.runner_url or f"http://{self.host}:{self.runner_port}"
 
-    def facts(self) -> Facts:
+    def facts(self) -> "Facts":
         """What verbs need of these."""
+        from exclave.kit.context import Facts  # brings SQLAlchemy: `up` reads settings before it has time for that
+
         return Facts(
             public_url=self.public_address,
             runner_url=self.runner_address,

@@ -3,75 +3,51 @@
 import asyncio
 import contextlib
 import json
-import logging
 import os
-import sys
+import socket
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from concurrent.futures import Future
 
-from exclave.kit import postgres, terraform
-from exclave.migrations.upgrade import upgrade
-from exclave.server import pidfile, serve
+from exclave.kit.postgres import Cluster
+from exclave.migrations import upgrade as upgrades
 from exclave.server import runtime as runtimes
+from exclave.server import serve
 from exclave.server.first import FirstAccess, first_access
+from exclave.server.launch import Announce, say
 from exclave.server.local import LocalRunners
 from exclave.server.runtime import Urls
 from exclave.server.settings import Settings
 
-log = logging.getLogger(__name__)
 
-
-def say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
-
-
-@dataclass(frozen=True)
-class Announce:
-    """How a parent hears that everything answers: a file with the facts, then the end of a pipe."""
-
-    file: Path
-    pipe: int
-
-
-async def up(settings: Settings, environ: Mapping[str, str], *, announce: Announce | None = None) -> None:
-    """Start everything and keep it until a signal. A second `up` on the same data says so."""
-    terraform.find(environ)  # before the disk is touched
-    postgres.create_base(settings.data_dir)
-    with pidfile.held(settings.data_dir / "up.pid"):
-        await _up(settings, environ, announce)
-
-
-async def _up(settings: Settings, environ: Mapping[str, str], announce: Announce | None) -> None:
-    sockets = serve.listen(settings)
-    settings = settings.model_copy(
-        update={f"{name}_port": sock.getsockname()[1] for name, sock in sockets.items()} | {"allow_local_platform": True}
-    )
-    base = settings.data_dir
-    postgres.stop_left_over(base)
-    cluster = postgres.start(base, progress=say)
+async def up(
+    settings: Settings,
+    environ: Mapping[str, str],
+    sockets: dict[str, socket.socket],
+    database: "Future[Cluster]",
+    announce: Announce | None,
+) -> None:
+    """Serve on a PostgreSQL that starts meanwhile, with the local runners, until a signal."""
+    if not database.done():  # a first start, most likely: its schema is to be made
+        await asyncio.to_thread(upgrades.prepare)
+    cluster = await asyncio.wrap_future(database)
+    urls = Urls(app=cluster.app_url, engine=cluster.engine_url, owner=cluster.owner_url)
+    home = settings.data_dir / "server"
+    process = runtimes.make(settings.model_copy(update={"data_dir": home}), urls)
     try:
-        urls = Urls(app=cluster.app_url, engine=cluster.engine_url, owner=cluster.owner_url)
-        await upgrade(urls.owner)
-        home = base / "server"
-        process = runtimes.make(settings.model_copy(update={"data_dir": home}), urls)
-        try:
-            access = await first_access(process.runtime, home)
-            runners = LocalRunners(process.runtime, home / "runners", environ)
-            (home / "runners").mkdir(exist_ok=True, mode=0o700)
+        apps, _ = await asyncio.gather(asyncio.to_thread(serve.applications, process.runtime), upgrades.upgrade(urls.owner))
+        access = await first_access(process.runtime, home)
+        runners = LocalRunners(process.runtime, home / "runners", environ)
+        (home / "runners").mkdir(exist_ok=True, mode=0o700)
 
-            @contextlib.asynccontextmanager
-            async def local_runners() -> AsyncIterator[None]:
-                async with runners.running():
-                    _announce(settings, access, announce)
-                    yield
+        @contextlib.asynccontextmanager
+        async def local_runners() -> AsyncIterator[None]:
+            async with runners.running():
+                _announce(settings, access, announce)
+                yield
 
-            await serve.serve(settings, process.runtime, sockets, beside=local_runners)
-        finally:
-            await process.close()
+        await serve.serve(settings, process.runtime, sockets, apps=apps, beside=local_runners)
     finally:
-        say("stopping PostgreSQL")
-        await asyncio.to_thread(cluster.stop)
+        await process.close()
 
 
 def _announce(settings: Settings, access: FirstAccess, announce: Announce | None) -> None:

@@ -260,5 +260,4 @@ async def _take(
     except IntegrityError as error:  # the unique index on keys
         raise KeyTaken() from error
     await ctx.db.refresh(execution, ["leased_until"])
-    ctx.poke("jobs")  # the sweep learns of a new deadline
     return Taken(job, execution)

@@ -1,5 +1,6 @@
 """Every SELECT on jobs, limited to what the actor may see."""
 
+import functools
 from collections.abc import Collection, Sequence
 
 from sqlalchemy import ColumnElement, ScalarSelect, Select, Text, and_, cast, exists, false, func, or_, select
@@ -39,6 +40,7 @@ def of_runner(actor: Actor, runner_id: str, *, groups: Collection[str], statuses
     return jobs.order_by(RunnerJob.created_at.desc(), RunnerJob.id)
 
 
+@functools.cache  # made once: its aliases cost more than the rest of a claim, and SQLAlchemy never changes an expression
 def serial_key_in_use() -> ColumnElement[bool]:
     """Does another job with the serial key of this one run, or still stop?"""
     other, execution = aliased(RunnerJob), aliased(RunnerJobExecution)

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, DateTime, Double, Interval, cast, func, literal, null, select, update
+from sqlalchemy import ColumnElement, DateTime, Double, Interval, bindparam, cast, func, literal, null, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from exclave.domain.jobs import executions, rules, service
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 Ended = TypeVar("Ended", RunnerJob, RunnerJobExecution)
 
 _BATCH = 200
-_LONGEST = 5.0  # seconds until the next look at most: deadlines that come meanwhile are met without a hint, too
+_LONGEST = 5.0  # seconds until the next look at most
 _SHORTEST = 0.05
 
 LOST = "the runner was lost"
@@ -29,7 +29,8 @@ async def expire(runtime: Runtime) -> float:
     while await _once(runtime):
         pass
     async with runtime.sweep() as ctx:
-        return await _until_next(ctx)
+        # Every deadline that is set meanwhile is at least a lease away: the next look comes before it, so nobody needs to hint at it.
+        return min(await _until_next(ctx), runtime.settings.lease_seconds)
 
 
 async def _once(runtime: Runtime) -> bool:
@@ -42,15 +43,7 @@ async def _once(runtime: Runtime) -> bool:
 
 
 async def _expired_leases(ctx: Ctx) -> int:
-    found = await db.every(
-        ctx.db,
-        select(RunnerJobExecution)
-        .where(RunnerJobExecution.leased_until <= func.clock_timestamp())
-        .order_by(RunnerJobExecution.leased_until)
-        .limit(_BATCH)
-        .with_for_update(skip_locked=True),
-    )
-    return await _each(ctx, found, _lose)
+    return await _each(ctx, await db.every(ctx.db, _EXPIRED), _lose)
 
 
 async def _lose(ctx: Ctx, execution: RunnerJobExecution) -> None:
@@ -70,18 +63,7 @@ async def _lose(ctx: Ctx, execution: RunnerJobExecution) -> None:
 async def _overdue_executions(ctx: Ctx) -> int:
     # The runner keeps the time-out itself and reports it: the server waits one lease longer for that.
     grace = timedelta(seconds=ctx.runtime.settings.lease_seconds)
-    found = (
-        await ctx.db.execute(
-            select(RunnerJobExecution)
-            .join(RunnerJob, RunnerJob.current_execution_id == RunnerJobExecution.id)
-            .where(
-                RunnerJobExecution.leased_until.is_not(None),
-                _deadline(RunnerJob.started_at, RunnerJob.execution_timeout) + literal(grace) <= func.clock_timestamp(),
-            )
-            .limit(_BATCH)
-            .with_for_update(skip_locked=True, of=RunnerJobExecution)
-        )
-    ).scalars()
+    found = (await ctx.db.execute(_OVERDUE, {"grace": grace})).scalars()
     return await _each(ctx, list(found), _time_out)
 
 
@@ -92,17 +74,7 @@ async def _time_out(ctx: Ctx, execution: RunnerJobExecution) -> None:
 
 
 async def _overdue_in_queue(ctx: Ctx) -> int:
-    late = await db.every(
-        ctx.db,
-        select(RunnerJob)
-        .where(
-            RunnerJob.status.in_(("queued", "available")),
-            _deadline(RunnerJob.created_at, RunnerJob.queue_timeout) <= func.clock_timestamp(),
-        )
-        .limit(_BATCH)
-        .with_for_update(skip_locked=True),
-    )
-    return await _each(ctx, late, _give_up)
+    return await _each(ctx, await db.every(ctx.db, _WAITED), _give_up)
 
 
 async def _give_up(ctx: Ctx, job: RunnerJob) -> None:
@@ -161,21 +133,7 @@ async def _explain(ctx: Ctx, execution: RunnerJobExecution, message: str, reason
 
 
 async def _until_next(ctx: Ctx) -> float:
-    lease = select(func.min(RunnerJobExecution.leased_until)).where(RunnerJobExecution.leased_until.is_not(None)).scalar_subquery()
-    open_jobs = (
-        select(
-            func.min(
-                func.least(
-                    func.coalesce(_deadline(RunnerJob.started_at, RunnerJob.execution_timeout), _FAR),
-                    _deadline(RunnerJob.created_at, RunnerJob.queue_timeout),
-                )
-            )
-        )
-        .where(RunnerJob.status.in_(rules.OPEN))
-        .scalar_subquery()
-    )
-    seconds = func.extract("epoch", func.least(lease, open_jobs) - func.clock_timestamp())
-    left = (await ctx.db.execute(select(seconds))).scalar()
+    left = (await ctx.db.execute(_NEXT)).scalar()
     return _LONGEST if left is None else min(_LONGEST, max(_SHORTEST, float(left)))
 
 
@@ -186,3 +144,45 @@ def _deadline(start: Any, nanoseconds: Any) -> ColumnElement[datetime]:
     span = func.make_interval(0, 0, 0, 0, 0, 0, cast(nanoseconds, Double) / 1e9, type_=Interval)
     end: ColumnElement[datetime] = start + span
     return end
+
+
+# The statements are made once: making one costs more than running it, and the sweep never rests for long.
+_EXPIRED = (
+    select(RunnerJobExecution)
+    .where(RunnerJobExecution.leased_until <= func.clock_timestamp())
+    .order_by(RunnerJobExecution.leased_until)
+    .limit(_BATCH)
+    .with_for_update(skip_locked=True)
+)
+_OVERDUE = (
+    select(RunnerJobExecution)
+    .join(RunnerJob, RunnerJob.current_execution_id == RunnerJobExecution.id)
+    .where(
+        RunnerJobExecution.leased_until.is_not(None),
+        _deadline(RunnerJob.started_at, RunnerJob.execution_timeout) + bindparam("grace", type_=Interval) <= func.clock_timestamp(),
+    )
+    .limit(_BATCH)
+    .with_for_update(skip_locked=True, of=RunnerJobExecution)
+)
+_WAITED = (
+    select(RunnerJob)
+    .where(
+        RunnerJob.status.in_(("queued", "available")), _deadline(RunnerJob.created_at, RunnerJob.queue_timeout) <= func.clock_timestamp()
+    )
+    .limit(_BATCH)
+    .with_for_update(skip_locked=True)
+)
+_FIRST_LEASE = select(func.min(RunnerJobExecution.leased_until)).where(RunnerJobExecution.leased_until.is_not(None)).scalar_subquery()
+_FIRST_JOB = (
+    select(
+        func.min(
+            func.least(
+                func.coalesce(_deadline(RunnerJob.started_at, RunnerJob.execution_timeout), _FAR),
+                _deadline(RunnerJob.created_at, RunnerJob.queue_timeout),
+            )
+        )
+    )
+    .where(RunnerJob.status.in_(rules.OPEN))
+    .scalar_subquery()
+)
+_NEXT = select(func.extract("epoch", func.least(_FIRST_LEASE, _FIRST_JOB) - func.clock_timestamp()))

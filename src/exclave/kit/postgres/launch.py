@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -63,7 +64,9 @@ class Launch:
         # The order of text is PostgreSQL's own, so that it does not change with the C library.
         locale = ["--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
         access = [f"--username={OWNER}", "--auth-local=peer", "--auth-host=reject"]
-        self.run_to_end(self.bin / "initdb", "-D", new, *locale, *access, *options({name: SETTINGS[name] for name in BOUND}))
+        # One call to the file system instead of one for each of a thousand files: as durable, and a slow disk takes it better.
+        sync = ["--sync-method=syncfs"] if sys.platform == "linux" else []
+        self.run_to_end(self.bin / "initdb", "-D", new, *locale, *access, *sync, *options({name: SETTINGS[name] for name in BOUND}))
         passwords = new_passwords()
         self.run_sql(
             new,

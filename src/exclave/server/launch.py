@@ -1,0 +1,55 @@
+"""The first moments of `exclave up`, with few imports: PostgreSQL starts in processes of its own while this one imports its program."""
+
+import contextlib
+import sys
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from exclave.kit import postgres, terraform
+from exclave.kit.postgres import Cluster, PostgresProblem
+from exclave.server import pidfile, ports
+from exclave.server.settings import Settings
+
+
+def say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+@dataclass(frozen=True)
+class Announce:
+    """How a parent hears that everything answers: a file with the facts, then the end of a pipe."""
+
+    file: Path
+    pipe: int
+
+
+def launch(settings: Settings, environ: Mapping[str, str], *, announce: Announce | None = None) -> None:
+    """Start everything and keep it until a signal. A second `up` on the same data says so."""
+    terraform.find(environ)  # before the disk is touched
+    postgres.create_base(settings.data_dir)
+    with pidfile.held(settings.data_dir / "up.pid"):
+        sockets = ports.listen(settings)
+        bound = {f"{name}_port": sock.getsockname()[1] for name, sock in sockets.items()}
+        settings = settings.model_copy(update=bound | {"allow_local_platform": True})
+        postgres.stop_left_over(settings.data_dir)
+        with _database(settings.data_dir) as database:
+            from exclave.server import serve, up  # the longest part of a start
+
+            serve.set_up_logs(settings.log_level)
+            serve.run(up.up(settings, environ, sockets, database, announce))
+
+
+@contextlib.contextmanager
+def _database(base: Path) -> "Iterator[Future[Cluster]]":
+    """PostgreSQL while it starts; at the end of the block it is stopped, also when that comes before it has started."""
+    with ThreadPoolExecutor(1, "postgres") as thread:
+        starting = thread.submit(postgres.start, base, progress=say)
+        try:
+            yield starting
+        finally:
+            with contextlib.suppress(PostgresProblem):
+                cluster = starting.result()
+                say("stopping PostgreSQL")
+                cluster.stop()
