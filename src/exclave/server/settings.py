@@ -1,5 +1,6 @@
 """Every setting of a server process, read once from the environment (`EXCLAVE_…`)."""
 
+import contextlib
 import os
 from datetime import timedelta
 from pathlib import Path
@@ -48,6 +49,14 @@ class Settings(BaseSettings):
     api_connections: int = Field(default=12, ge=2, description="Database connections for requests.")
     engine_connections: int = Field(default=5, ge=3, description="Database connections for workflows and sweeps.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="How much the process says on stderr.")
+
+    @field_validator("lease", "heartbeat", "unhealthy_after", mode="before")
+    @classmethod
+    def _seconds(cls, value: object) -> object:
+        """A plain number counts seconds; `PT1M30S` and `00:01:30` work as well."""
+        with contextlib.suppress(ValueError):
+            return float(value) if isinstance(value, str) else value
+        return value
 
     @field_validator("local_sources", mode="before")
     @classmethod
