@@ -5,9 +5,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.e2e.system import System
-
-pytestmark = pytest.mark.slow
+from tests.e2e.system import System, free_port
+from tests.e2e.witness import Witness
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -28,4 +27,27 @@ def up() -> Iterator[Callable[..., System]]:
 
     yield start
     for system in made:
+        system.close()
+
+
+class Watched(System):
+    """A system with short leases, whose runners speak to the server through a witness."""
+
+    def __init__(self, **settings: str) -> None:
+        port = free_port()
+        super().__init__(EXCLAVE_RUNNER_URL=f"http://127.0.0.1:{port}", **settings)
+        self.witness = Witness(port, self.ports["runner"])
+
+    def close(self) -> None:
+        super().close()
+        self.witness.close()
+
+
+@pytest.fixture(scope="session")
+def watched() -> Iterator[Watched]:
+    """One such system for all tests that leave it whole."""
+    system = Watched(EXCLAVE_LEASE="2")
+    try:
+        yield system.start()
+    finally:
         system.close()

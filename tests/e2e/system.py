@@ -194,6 +194,11 @@ class Served:
             method, self.url + path, headers={"Authorization": f"Bearer {self.facts['token']}"}, timeout=20, trust_env=False, **options
         )
 
+    def runner_api(self, method: str, path: str, authorization: str, body: Any) -> int:
+        """Call the runner API and return the status of its answer."""
+        url = f"http://127.0.0.1:{self.ports['runner']}{path}"
+        return httpx.request(method, url, headers={"Authorization": authorization}, json=body, timeout=20, trust_env=False).status_code
+
     def get(self, path: str) -> Any:
         answer = self.api("GET", path)
         assert answer.status_code == 200, answer.text
@@ -209,6 +214,38 @@ class Served:
 
     def lock_of(self, workspace_id: str) -> Any:
         return self.api("GET", f"/v1/terraform-workspaces/{workspace_id}/lock").json()
+
+
+class Runner:
+    """A runner process that is started by hand, with nothing but what it must know."""
+
+    def __init__(self, system: Served, runner_id: str, token: str, *, url: str = "", mode: str = "install") -> None:
+        self.work = Path(tempfile.mkdtemp(prefix="runner-", dir=system.base))
+        self.log = self.work / "log"
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "exclave.runner", mode],
+                env={
+                    **clean_environment(),
+                    "HOME": str(self.work),
+                    "EXCLAVE_RUNNER_WORK": str(self.work),
+                    "RUNNER_API_URL": url or f"http://127.0.0.1:{system.ports['runner']}",
+                    "RUNNER_ID": runner_id,
+                    "RUNNER_API_TOKEN_FD": "0",
+                },
+                cwd=self.work,
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        assert self.process.stdin is not None
+        self.process.stdin.write(token.encode())
+        self.process.stdin.close()
+        system.started.append(self.process)
+
+    def said(self) -> str:
+        return self.log.read_text(errors="replace")
 
 
 class System(Served):
@@ -291,6 +328,10 @@ class System(Served):
     def postgres_pid(self) -> int:
         return int((self.data / "postgres" / "data" / "postmaster.pid").read_text().split()[0])
 
+    def another_runner(self, runner_id: str, *, url: str = "", mode: str = "install") -> "Runner":
+        """Start one more process of a runner by hand."""
+        return Runner(self, runner_id, self.runner_token(runner_id), url=url, mode=mode)
+
     # The database, as somebody who sees everything.
 
     @contextlib.contextmanager
@@ -309,7 +350,9 @@ class System(Served):
 async def _minted(data: Path, environ: dict[str, str], runner_id: str) -> str:
     from datetime import timedelta
 
-    from exclave.domain.runners import local
+    from exclave.domain.runners import service as runners
+    from exclave.domain.runners.models import Runner as Row
+    from exclave.kit.context import Actor
     from exclave.server import runtime
     from exclave.server.settings import Settings
 
@@ -318,6 +361,10 @@ async def _minted(data: Path, environ: dict[str, str], runner_id: str) -> str:
     settings = Settings(data_dir=data / "server")
     process = runtime.make(settings, runtime.Urls(app=cluster.app_url, engine=cluster.engine_url, owner=cluster.owner_url))
     try:
-        return await local.token(process.runtime, runner_id, timedelta(hours=1))
+        async with process.runtime.sweep() as ctx:
+            row = await ctx.db.get(Row, runner_id)
+            assert row is not None
+            actor = Actor(account_id=row.account_id, org_id=row.org_id, kind="system")
+            return await runners.mint_token(ctx.acting_as(actor), row, timedelta(hours=1))
     finally:
         await process.close()
