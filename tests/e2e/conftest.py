@@ -13,7 +13,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "tests/e2e/" in item.nodeid:
             item.add_marker(pytest.mark.slow)
-            item.add_marker(pytest.mark.skipif(not (shutil.which("terraform") or shutil.which("tofu")), reason="no terraform or tofu on PATH"))
+            item.add_marker(
+                pytest.mark.skipif(not (shutil.which("terraform") or shutil.which("tofu")), reason="no terraform or tofu on PATH")
+            )
 
 
 @pytest.fixture

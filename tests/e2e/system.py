@@ -154,9 +154,8 @@ class Served:
             timeout=timeout,
         )
         if done.returncode != code:
-            raise CommandFailed(
-                f"`exclave {' '.join(arguments)}` ended with {done.returncode}, expected was {code}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
-            )
+            said = f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+            raise CommandFailed(f"`exclave {' '.join(arguments)}` ended with {done.returncode}, expected was {code}\n{said}")
         return done.stdout if code == 0 else done.stdout + done.stderr
 
     def json(self, *arguments: str, timeout: float = 60.0) -> Any:

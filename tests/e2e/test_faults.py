@@ -100,7 +100,10 @@ def test_the_job_of_a_killed_runner_is_lost_in_time_and_a_retry_repairs(watched:
     watched.watch(workflow)
     assert lines(ledger_of(watched, "killed")) == ["began", "began", "ended"]
     state = watched.state_of(workspace)
-    assert {found["name"]: [i.get("status") for i in found["instances"]] for found in state["resources"]} == {"first": [None], "slow": [None]}
+    assert {found["name"]: [i.get("status") for i in found["instances"]] for found in state["resources"]} == {
+        "first": [None],
+        "slow": [None],
+    }
     assert watched.get(f"/v1/installs/{install}")["sandbox"]["status"] == "active"
     assert watched.lock_of(workspace) is None
     assert lost == [call for call in watched.witness.calls if call.writes_for(execution) and call.status < 300]
@@ -126,7 +129,9 @@ def test_a_runner_that_was_stopped_past_its_lease_is_refused_every_write(watched
     # Terraform was not stopped with its runner: it ends its apply and wants to write.
     ledger_of(watched, "stopped").with_suffix(".hold").unlink()
     until(lambda: "ended" in lines(ledger_of(watched, "stopped")))
-    late = until(lambda: [c for c in watched.witness.calls[lost:] if c.login[0] == execution and c.path.startswith("/v1/terraform-backend?")])
+    late = until(
+        lambda: [c for c in watched.witness.calls[lost:] if c.login[0] == execution and c.path.startswith("/v1/terraform-backend?")]
+    )
     assert {call.status for call in late} == {409}
     os.kill(pid, signal.SIGCONT)
     until(lambda: "execution ended: " + execution in watched.runner_said(runner_id))
@@ -150,7 +155,9 @@ def test_a_runner_that_was_stopped_past_its_lease_is_refused_every_write(watched
     state = {"version": 4, "terraform_version": "1.8.0", "serial": serial + 1, "lineage": "late", "outputs": {}, "resources": []}
     assert watched.runner_api("POST", late[0].path, late[0].authorization, state) == 409
     # To unlock what is not locked (any more) changes nothing and is answered as done; another's lock it may not touch.
-    after = [call for call in watched.witness.calls[lost:] if call.writes_for(execution) and not call.path.partition("?")[0].endswith("/unlock")]
+    after = [
+        call for call in watched.witness.calls[lost:] if call.writes_for(execution) and not call.path.partition("?")[0].endswith("/unlock")
+    ]
     assert {call.status for call in after} <= {409}, [(call.method, call.path, call.status) for call in after]
     assert (watched.state_of(workspace) or {"serial": 0})["serial"] == serial
 
@@ -196,7 +203,6 @@ def test_a_stale_plan_is_made_again_and_asked_about_again(watched: Watched) -> N
     watched.watch(first)
     write_app(watched.apps / "stale", sandbox=ledger(file, version=2))
     watched.exclave("apps", "sync", str(watched.apps / "stale"))
-    move_to_newest_config(watched, "stale")
     workflow = watched.exclave("installs", "reprovision", "stale").split()[-1]
     watched.exclave("workflows", "watch", workflow, "--until", "approval")
     asked = watched.step(workflow, "reprovision sandbox plan")
@@ -226,9 +232,3 @@ def test_a_stale_plan_is_made_again_and_asked_about_again(watched: Watched) -> N
     watched.watch(workflow)
     assert lines(file) == ["began", "ended"] * 2
     assert watched.state_of(workspace)["outputs"]["version"]["value"] == 2
-
-
-def move_to_newest_config(system: System, app: str) -> None:
-    newest = system.get(f"/v1/apps/{app}/latest-config")["id"]
-    answer = system.api("POST", f"/v1/apps/{app}/configs/{newest}/update-installs", json={"update_all": True})
-    assert answer.status_code < 300, answer.text

@@ -1,0 +1,113 @@
+"""`exclave up` ends well: runners first, PostgreSQL last, nothing left running; and says so when it is up already."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+import pytest
+
+from tests.e2e.apps import ledger, lines, write_app
+from tests.e2e.system import System, is_alive, processes_with, until
+
+pytestmark = [pytest.mark.fault, pytest.mark.slow]
+
+SELF = (sys.executable, "-P", "-m")
+
+
+def test_nothing_stays_after_ctrl_c_and_sigterm(up: Callable[..., System]) -> None:
+    system = up()
+    for how in (signal.SIGINT, signal.SIGTERM):
+        if system.server.poll() is not None:
+            system.start()
+        runner = until(system.runner_pids)[0]
+        database = system.postgres_pid()
+        ends = watch_ends({"runner": runner, "server": system.server.pid, "PostgreSQL": database})
+        assert system.stop(how) < 10
+        assert order_of(ends) == ["runner", "PostgreSQL", "server"]
+        assert not processes_with(str(system.data))
+        assert not system.runner_pids()
+        assert not system.runner_files()
+
+
+def watch_ends(pids: dict[str, int]) -> "dict[str, subprocess.Popen[bytes]]":
+    """A process for each that ends, with the time, when the other does."""
+    script = """
+import os, select, sys, time
+poll = select.poll()
+poll.register(os.pidfd_open(int(sys.argv[1])), select.POLLIN)
+print("on", flush=True)
+poll.poll(60000)
+print(time.monotonic())
+"""
+    watchers = {}
+    for name, pid in pids.items():
+        watchers[name] = subprocess.Popen([sys.executable, "-c", script, str(pid)], stdout=subprocess.PIPE)
+    for watcher in watchers.values():
+        assert watcher.stdout is not None
+        watcher.stdout.readline()
+    return watchers
+
+
+def order_of(watchers: "dict[str, subprocess.Popen[bytes]]") -> list[str]:
+    ended = {name: float(watcher.communicate(timeout=20)[0]) for name, watcher in watchers.items()}
+    return sorted(ended, key=lambda name: ended[name])
+
+
+def test_the_command_that_users_type_stops_all_and_refuses_a_second_one() -> None:
+    """The command and its server share a process group, as in a terminal."""
+    system = System()
+    try:
+        command = system.spawn("exclave.cli", "up")
+        system.server = command
+        until(lambda: "running; Ctrl-C stops everything" in system.said(), wait=30)
+        second = subprocess.run(
+            [*SELF, "exclave.cli", "up"],
+            env=system.environ,
+            cwd=system.base,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=20,
+        )
+        assert second.returncode == 2
+        assert second.stdout == ""
+        assert len(second.stderr.splitlines()) == 1
+        assert "exclave is up on" in second.stderr
+        assert str(system.data) in second.stderr
+        assert "EXCLAVE_DATA_DIR" in second.stderr
+        assert system.json("apps", "list") == []
+        assert (system.base / "cli.toml").stat().st_mode & 0o777 == 0o600
+
+        began = time.monotonic()
+        os.killpg(command.pid, signal.SIGINT)
+        assert command.wait(20) == 0
+        assert time.monotonic() - began < 10
+        assert not processes_with(str(system.data))
+        assert not system.runner_pids()
+        assert "Traceback" not in system.said()
+    finally:
+        system.close()
+
+
+def test_what_a_killed_server_left_is_stopped_and_an_interrupted_job_can_be_retried(up: Callable[..., System]) -> None:
+    """The server and the runner are gone at once, as after a power failure: PostgreSQL and Terraform are left over."""
+    system = up(EXCLAVE_LEASE="2")
+    file, hold = system.base / "left.ledger", system.base / "left.hold"
+    hold.touch()
+    system.vendor(write_app(system.apps / "left", sandbox=ledger(file, hold=hold)))
+    _, workflow, runner_id = system.customer("left", "left", "--approve-all")
+    until(lambda: lines(file) == ["began"])
+    left = [*system.runner_pids(), system.postgres_pid()]
+    system.kill()
+    os.kill(system.runner_pid(runner_id), signal.SIGKILL)
+    system.start()
+    assert not [pid for pid in left if is_alive(pid)]
+    assert "ended with error" in system.watch(workflow, code=1)
+    until(lambda: not processes_with(str(hold)), what="for the end of orphans")
+    hold.unlink()
+    system.exclave("workflows", "retry", workflow)
+    system.watch(workflow)
+    assert lines(file) == ["began", "began", "ended"]
