@@ -15,7 +15,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -23,7 +24,14 @@ import httpx
 import psycopg
 from sqlalchemy.engine import make_url
 
+from exclave.domain.runners import service as runners
+from exclave.domain.runners.models import Runner as RunnerRow
 from exclave.kit import postgres
+from exclave.kit.context import Actor
+from exclave.server import runtime
+from exclave.server.first import first_access
+from exclave.server.runtime import Process
+from exclave.server.settings import Settings
 
 T = TypeVar("T")
 
@@ -92,6 +100,7 @@ class Served:
         }
         self.facts: dict[str, str] = {}
         self.started: list[subprocess.Popen[bytes]] = []
+        self.leavings = [self.base]
         self.log = self.base / "server.log"
 
     # Processes.
@@ -132,7 +141,8 @@ class Served:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
         if not os.environ.get("EXCLAVE_TEST_KEEP"):
-            shutil.rmtree(self.base, ignore_errors=True)
+            for directory in self.leavings:
+                shutil.rmtree(directory, ignore_errors=True)
 
     def __enter__(self) -> Self:
         return self
@@ -158,6 +168,14 @@ class Served:
             raise CommandFailed(f"`exclave {' '.join(arguments)}` ended with {done.returncode}, expected was {code}\n{said}")
         return done.stdout if code == 0 else done.stdout + done.stderr
 
+    def exclave_with(self, settings: dict[str, str], *arguments: str, code: int = 0) -> str:
+        """Run a command with other settings than usual."""
+        before, self.settings = self.settings, {**self.settings, **settings}
+        try:
+            return self.exclave(*arguments, code=code)
+        finally:
+            self.settings = before
+
     def json(self, *arguments: str, timeout: float = 60.0) -> Any:
         return json.loads(self.exclave(*arguments, "--json", timeout=timeout))
 
@@ -181,6 +199,43 @@ class Served:
     def step(self, workflow: str, name: str) -> Any:
         """The newest step of this name."""
         return [step for step in self.workflow(workflow)["steps"] if step["name"] == name][-1]
+
+    # Runners that are started by hand.
+
+    @contextlib.asynccontextmanager
+    async def process(self) -> AsyncIterator[Process]:
+        """A runtime like that of the server, in this process: for what no API does."""
+        raise NotImplementedError
+        yield
+
+    def runner_token(self, runner_id: str) -> str:
+        async def make() -> str:
+            async with self.process() as process:
+                return await minted(process, runner_id)
+
+        return asyncio.run(make())
+
+    def another_runner(self, runner_id: str, *, url: str = "", mode: str = "install", uid: int | None = None) -> "Runner":
+        """Start a process of a runner by hand."""
+        return Runner(self, runner_id, self.runner_token(runner_id), url=url, mode=mode, uid=uid)
+
+    def build_runner(self) -> str:
+        """The id of the runner that builds for the org."""
+
+        async def find() -> str:
+            async with self.process() as process, process.runtime.sweep() as ctx:
+                return (
+                    await runners.of_org(
+                        ctx.acting_as(Actor(account_id="", org_id=self.facts["org_id"], kind="system")), self.facts["org_id"]
+                    )
+                ).id
+
+        return asyncio.run(find())
+
+    def use(self, facts: dict[str, str]) -> None:
+        """Speak with this token from now on."""
+        self.facts = facts
+        self.settings |= {"EXCLAVE_API_URL": facts["api_url"], "EXCLAVE_TOKEN": facts["token"], "EXCLAVE_ORG_ID": facts["org_id"]}
 
     # The API.
 
@@ -215,24 +270,54 @@ class Served:
         return self.api("GET", f"/v1/terraform-workspaces/{workspace_id}/lock").json()
 
 
-class Runner:
-    """A runner process that is started by hand, with nothing but what it must know."""
+# Modules are imported before the change of user, who may not be able to read where they lie.
+_AS_ANOTHER = """
+import asyncio, encodings.cp437, encodings.idna, importlib, importlib.resources, os, pkgutil, sys
+import exclave.runner.handlers as handlers
+from exclave.client.http import Http
+from exclave.runner.main import main
+for module in pkgutil.iter_modules(handlers.__path__):
+    importlib.import_module(f"{handlers.__name__}.{module.name}")
+async def call_once():
+    await asyncio.to_thread(os.getpid)
+    async with Http("http://127.0.0.1:9", patience=0) as http:
+        try:
+            await http.request("GET", "/")
+        except Exception:
+            pass
+asyncio.run(call_once())
+uid, mode = int(sys.argv[1]), sys.argv[2]
+os.setgroups([])
+os.setgid(uid)
+os.setuid(uid)
+os.chdir(os.environ["HOME"])
+sys.exit(main([mode]))
+"""
 
-    def __init__(self, system: Served, runner_id: str, token: str, *, url: str = "", mode: str = "install") -> None:
-        self.work = Path(tempfile.mkdtemp(prefix="runner-", dir=system.base))
-        self.log = self.work / "log"
+
+class Runner:
+    """A runner process that is started by hand in an empty directory, with nothing but what it must know; as another user with `uid`."""
+
+    def __init__(self, system: Served, runner_id: str, token: str, *, url: str = "", mode: str = "install", uid: int | None = None) -> None:
+        self.log = system.base / f"{runner_id}-{mode}.log"
+        # Below the temporary directory of the machine, which everybody may enter, and not below the server's.
+        self.home = Path(tempfile.mkdtemp(prefix="exclave-runner-"))
+        system.leavings.append(self.home)
+        program = ["-m", "exclave.runner", mode]
+        if uid is not None:
+            os.chown(self.home, uid, uid)
+            program = ["-c", _AS_ANOTHER, str(uid), mode]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "exclave.runner", mode],
+                [sys.executable, "-P", *program],
                 env={
                     **clean_environment(),
-                    "HOME": str(self.work),
-                    "EXCLAVE_RUNNER_WORK": str(self.work),
+                    "HOME": str(self.home),
                     "RUNNER_API_URL": url or f"http://127.0.0.1:{system.ports['runner']}",
                     "RUNNER_ID": runner_id,
                     "RUNNER_API_TOKEN_FD": "0",
                 },
-                cwd=self.work,
+                cwd="/",
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
@@ -266,13 +351,7 @@ class System(Served):
         os.read(reader, 1)
         os.close(reader)
         assert announcement.exists(), f"it did not start: {self.said()[-3000:]}"
-        self.facts = json.loads(announcement.read_text())
-        # What `exclave up` writes for its user.
-        self.settings |= {
-            "EXCLAVE_API_URL": self.facts["api_url"],
-            "EXCLAVE_TOKEN": self.facts["token"],
-            "EXCLAVE_ORG_ID": self.facts["org_id"],
-        }
+        self.use(json.loads(announcement.read_text()))
 
     def kill(self) -> None:
         """kill -9 of the server process alone."""
@@ -327,10 +406,6 @@ class System(Served):
     def postgres_pid(self) -> int:
         return int((self.data / "postgres" / "data" / "postmaster.pid").read_text().split()[0])
 
-    def another_runner(self, runner_id: str, *, url: str = "", mode: str = "install") -> "Runner":
-        """Start one more process of a runner by hand."""
-        return Runner(self, runner_id, self.runner_token(runner_id), url=url, mode=mode)
-
     # The database, as somebody who sees everything.
 
     @contextlib.contextmanager
@@ -341,29 +416,85 @@ class System(Served):
         with psycopg.connect(url, autocommit=True) as connection:
             yield connection
 
-    def runner_token(self, runner_id: str) -> str:
-        """Make a token for one more process of a runner."""
-        return asyncio.run(_minted(self.data, self.settings, runner_id))
+    @contextlib.asynccontextmanager
+    async def process(self) -> AsyncIterator[Process]:
+        cluster = postgres.find(self.data)
+        assert cluster is not None
+        urls = runtime.Urls(app=cluster.app_url, engine=cluster.engine_url, owner=cluster.owner_url)
+        process = runtime.make(Settings(data_dir=self.data / "server"), urls)
+        try:
+            yield process
+        finally:
+            await process.close()
 
 
-async def _minted(data: Path, environ: dict[str, str], runner_id: str) -> str:
-    from datetime import timedelta
+class Installation(Served):
+    """`exclave server` processes on a PostgreSQL that somebody else runs. `login` is the URL that they get, `owner` that of the schema."""
 
-    from exclave.domain.runners import service as runners
-    from exclave.domain.runners.models import Runner as Row
-    from exclave.kit.context import Actor
-    from exclave.server import runtime
-    from exclave.server.settings import Settings
+    def __init__(self, login: str, owner: str, **settings: str) -> None:
+        super().__init__(EXCLAVE_DATABASE_URL=login, **settings)
+        self.owner = owner
 
-    cluster = postgres.find(data)
-    assert cluster is not None
-    settings = Settings(data_dir=data / "server")
-    process = runtime.make(settings, runtime.Urls(app=cluster.app_url, engine=cluster.engine_url, owner=cluster.owner_url))
+    def migrate(self, code: int = 0) -> str:
+        return self.exclave_with({"EXCLAVE_OWNER_URL": self.owner}, "migrate", code=code)
+
+    def serve(self, *roles: str) -> Self:
+        """Start a process for each role, and return when the API answers."""
+        for role in roles:
+            self.spawn("exclave.cli", "server", "--role", role)
+        until(self._answers, wait=30, what=f"for the server: {self.said()[-2000:]}")
+        return self
+
+    def _answers(self) -> bool:
+        assert all(process.poll() is None for process in self.started), self.said()[-3000:]
+        with contextlib.suppress(httpx.TransportError):
+            return self.is_served(self.url) and self.is_served(f"http://127.0.0.1:{self.ports['runner']}")
+        return False
+
+    @staticmethod
+    def is_served(url: str) -> bool:
+        return httpx.get(url + "/livez", trust_env=False).status_code < 500
+
+    def let_in(self) -> None:
+        """Make the first account, org and token: there is no `up` here that would."""
+        self.use(asyncio.run(self._first()))
+
+    async def _first(self) -> dict[str, str]:
+        async with self.process() as process:
+            access = await first_access(process.runtime, self.data)
+        return {"api_url": self.url, "token": access.token, "org_id": access.org_id}
+
+    @contextlib.asynccontextmanager
+    async def process(self) -> AsyncIterator[Process]:
+        with in_environment(self.settings):
+            settings = Settings()
+        process = runtime.make(settings, runtime.external(settings))
+        try:
+            yield process
+        finally:
+            await process.close()
+
+
+@contextlib.contextmanager
+def in_environment(settings: dict[str, str]) -> Iterator[None]:
+    before = dict(os.environ)
+    os.environ.update(settings)
     try:
-        async with process.runtime.sweep() as ctx:
-            row = await ctx.db.get(Row, runner_id)
-            assert row is not None
-            actor = Actor(account_id=row.account_id, org_id=row.org_id, kind="system")
-            return await runners.mint_token(ctx.acting_as(actor), row, timedelta(hours=1))
+        yield
     finally:
-        await process.close()
+        os.environ.clear()
+        os.environ.update(before)
+
+
+async def minted(process: Process, runner_id: str) -> str:
+    """A token for a process of a runner that is started by hand, once its workflow has provisioned it."""
+    ends = time.monotonic() + 15
+    while True:
+        async with process.runtime.sweep() as ctx:
+            row = await ctx.db.get(RunnerRow, runner_id)
+            assert row is not None
+            if row.account_id:
+                actor = Actor(account_id=row.account_id, org_id=row.org_id, kind="system")
+                return await runners.mint_token(ctx.acting_as(actor), row, timedelta(hours=1))
+        assert time.monotonic() < ends, f"the runner {runner_id} is {row.status}"
+        await asyncio.sleep(0.05)

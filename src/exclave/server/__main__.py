@@ -67,29 +67,42 @@ def _up(settings: Settings, rest: list[str]) -> int:
 
 
 def _server(settings: Settings) -> int:
-    from exclave.server import runtime, serve
+    from exclave.server import database, runtime, serve
 
     _needs_database(settings)
     serve.set_up_logs(settings.log_level)
 
     async def run() -> None:
+        urls = runtime.external(settings)
+        await database.check(urls.app)
         sockets = listen(settings) if settings.role in ("api", "all") else {}
-        process = runtime.make(settings, runtime.external(settings))
+        process = runtime.make(settings, urls)
         try:
             await serve.serve(settings, process.runtime, sockets)
         finally:
             await process.close()
 
-    serve.run(run())
+    try:
+        serve.run(run())
+    except database.DatabaseUnfit as error:
+        raise Refused(str(error)) from error
     return 0
 
 
 def _migrate(settings: Settings) -> int:
     from exclave.migrations.upgrade import upgrade
-    from exclave.server import runtime
+    from exclave.server import database, runtime
+
+    async def run() -> None:
+        owner = runtime.external(settings).owner
+        await database.check(owner, roles=False)
+        await upgrade(owner)
 
     _needs_database(settings)
-    asyncio.run(upgrade(runtime.external(settings).owner))
+    try:
+        asyncio.run(run())
+    except database.DatabaseUnfit as error:
+        raise Refused(str(error)) from error
     print("the schema is up to date", file=sys.stderr)
     return 0
 
