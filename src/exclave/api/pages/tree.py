@@ -94,6 +94,7 @@ class Plan:
         self._walk(root.shape, None, 0, False, (root.shape,), depth)
         self.waves = max((use.wave for use in self.uses), default=0)
         self.by_wave: dict[int, list[_Use]] = defaultdict(list)
+        self.compiled: dict[int, _Wave] = {}
         for use in self.uses:  # parents stand before their children
             self.by_wave[use.wave].append(use)
 
@@ -108,6 +109,11 @@ class Plan:
             self.uses.append(use)
             below = None if depth is None else depth[link.name]
             self._walk(link.table.shape, use, at, link.by_id, (*path, link.table.shape), below)
+
+    def wave(self, number: int) -> "_Wave":
+        if number not in self.compiled:
+            self.compiled[number] = _Wave(self, self.by_wave[number])
+        return self.compiled[number]
 
     @functools.cached_property
     def uses_of_root(self) -> list[_Use]:
@@ -172,7 +178,6 @@ class _Wave:
         return select(inner)
 
 
-_statements: dict[tuple[int, int], _Wave] = {}
 _decoders: dict[type, msgspec.json.Decoder[Any]] = {}
 _keys_decoder = msgspec.json.Decoder(dict[str, str])
 
@@ -197,7 +202,7 @@ async def grow(db: AsyncSession, plan: Plan, roots: Sequence[Node], finishers: M
     parents: dict[_Use, list[Node]] = {}
     for number in range(1, plan.waves + 1):
         uses = plan.by_wave[number]
-        wave = _statements.setdefault((id(plan), number), _Wave(plan, uses))
+        wave = plan.wave(number)
         wanted: dict[Link, set[str]] = {link: set() for link in wave.links}
         for use in uses:
             wanted[use.link] |= _wanted(use, made, roots)
