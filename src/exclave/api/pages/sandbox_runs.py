@@ -17,18 +17,14 @@ from exclave.wire.public.sandboxes import InstallSandboxRun as Shape
 
 _HIDDEN = ("drift-detected", "no-drift")  # plain statuses that the original leaves out: a drifted run has `drifted` and stays
 
-_AS_THE_ORIGINAL = Tree(
-    SANDBOX_RUN,
-    LINKS,
-    FINISHERS,
-    {
-        "created_by": {},
-        "app_sandbox_config": {"public_git_vcs_config": {}, "connected_github_vcs_config": {"vcs_connection": {}}},
-        "runner_jobs": {},
-        "log_stream": {},
-        "action_workflow_runs": {},
-    },
-)
+DEFAULT_DEPTH: dict[str, Any] = {
+    "created_by": {},
+    "app_sandbox_config": {"public_git_vcs_config": {}, "connected_github_vcs_config": {"vcs_connection": {}}},
+    "runner_jobs": {},
+    "log_stream": {},
+    "action_workflow_runs": {},
+}
+_AS_THE_ORIGINAL = Tree(SANDBOX_RUN, LINKS, FINISHERS, DEFAULT_DEPTH)
 _EVERYTHING = Tree(SANDBOX_RUN, LINKS, FINISHERS)
 
 

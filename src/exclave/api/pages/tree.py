@@ -1,14 +1,15 @@
 """Read a tree of nested shapes in a few statements, whatever the number of rows.
 
 A `Link` says how one field of a shape is filled: from which table, by which key. A `Tree` walks the links from a root shape once and
-sorts them into waves: a wave is one statement, and holds everything whose keys are known by then. The children of an object that is
-fetched by its id need not wait for it, since their key is known as early as its own. A type that stands already on the path from the
-root is cut, so the tree ends.
+sorts them into waves: a wave is one statement, and holds everything whose keys are known by then, and the children of that, whose keys
+are looked up on the way. The children of an object that is fetched by its id need not wait for it either, since their key is known as
+early as its own. A type that stands already on the path from the root is cut, so the tree ends.
 
 Rows come as JSON that has the names of the wire, so that a shape is one decode; user JSON comes beside it as text and passes through
 byte for byte. Row-level security says whose rows there are; a tree adds no filter of its own but that deleted rows are left out.
 """
 
+import functools
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -71,7 +72,7 @@ class Node:
         self.shape, self.keys, self.raw = shape, keys, raw
 
     def key(self, name: str) -> str:
-        return self.keys[name] if name in self.keys else getattr(self.shape, name, "") or ""
+        return self.keys[name] if name in self.keys else getattr(self.shape, name) or ""
 
 
 Finisher = Callable[[Node, Facts], None]
@@ -85,12 +86,13 @@ class Tree:
     """All that hangs below one kind of row, to a depth. Made once for each page, at import."""
 
     def __init__(self, root: Table, links: Links, finishers: Mapping[type, Finisher], depth: Depth = None) -> None:
-        self.root, self.links, self.finishers = root, links, finishers
+        self.root, self.links = root, links
         self._uses: list[_Use] = []  # parents stand before their children
-        self._walk(root.shape, None, 0, False, (root.shape,), depth)
-        self._compiled: list[_Wave] | None = None
+        self._walk(root.shape, None, (root.shape,), depth)
+        self._finishers = [(use, found) for use in reversed(self._uses) if (found := finishers.get(use.link.table.shape))]
+        self._finish_root = finishers.get(root.shape)
 
-    @property
+    @functools.cached_property
     def columns(self) -> list[ColumnElement[Any]]:
         """What to select of the root's table (and of what `root.joined` joins), as `grow` wants it."""
         return _columns(self.root, self.links)
@@ -98,103 +100,112 @@ class Tree:
     async def grow(self, ctx: Ctx, rows: Iterable[Sequence[Any]]) -> list[Any]:
         """Make the shapes of root rows, which were selected by `columns`, with everything below them.
 
-        One statement a wave; then the derived fields are computed, children before parents.
+        At most one statement a wave; then the derived fields are computed, children before parents.
         """
         roots = [_node(self.root.shape, *row) for row in rows]
-        grown: dict[_Use | None, Mapping[str, list[Node]]] = {None: {"": roots}}
-        if self._compiled is None:
-            self._compiled = [_Wave(self.links, uses) for _, uses in sorted(self._by_wave().items())]
-        for wave in self._compiled:
+        grown: Grown = {None: roots}
+        for wave in self._waves:
             await wave.fill(ctx.db, grown)
-        for use in reversed(self._uses):
-            self._finish(use.link.table.shape, grown[use], ctx.runtime.settings)
-        self._finish(self.root.shape, grown[None], ctx.runtime.settings)
+        facts = ctx.runtime.settings
+        for use, finish in self._finishers:
+            for node in grown[use]:
+                finish(node, facts)
+        if self._finish_root is not None:
+            for node in roots:
+                self._finish_root(node, facts)
         return [node.shape for node in roots]
 
     def bare(self, row: Sequence[Any]) -> Any:
         """The shape of a root row alone."""
         return _node(self.root.shape, *row).shape
 
-    def _walk(self, shape: type, parent: "_Use | None", wave: int, known: bool, path: tuple[type, ...], depth: Depth) -> None:
+    def _walk(self, shape: type, parent: "_Use | None", path: tuple[type, ...], depth: Depth) -> None:
         for link in self.links.get(shape, ()):
             if link.table.shape in path or (depth is not None and link.name not in depth):
                 continue
-            # The id of an object that is fetched by id is known one wave before the object itself.
-            at = wave if known and link.key == "id" else wave + 1
-            use = _Use(link, parent, at)
+            use = _Use(link, parent)
             self._uses.append(use)
-            below = None if depth is None else depth[link.name]
-            self._walk(link.table.shape, use, at, link.by_id, (*path, link.table.shape), below)
+            self._walk(link.table.shape, use, (*path, link.table.shape), None if depth is None else depth[link.name])
 
-    def _by_wave(self) -> "dict[int, list[_Use]]":
+    @functools.cached_property
+    def _waves(self) -> "list[_Wave]":
+        # Not at import: tables know all their columns only when every module is there.
         waves: dict[int, list[_Use]] = defaultdict(list)
         for use in self._uses:
             waves[use.wave].append(use)
-        return waves
-
-    def _finish(self, shape: type, nodes: Mapping[str, list[Node]], facts: Facts) -> None:
-        finisher = self.finishers.get(shape)
-        if finisher is not None:
-            for siblings in nodes.values():
-                for node in siblings:
-                    finisher(node, facts)
+        return [_Wave(self.links, uses) for _, uses in sorted(waves.items())]
 
 
-@dataclass(eq=False)
 class _Use:
-    """A link at one place of the tree."""
+    """A link at one place of the tree, and how its keys are found: they are the keys of the use `by`, or what the rows of the link
+    `between` hold as `held`, which are found by the keys of the use `by`."""
 
-    link: Link
-    parent: "_Use | None"
-    wave: int
+    def __init__(self, link: Link, parent: "_Use | None") -> None:
+        self.link, self.parent, self.held = link, parent, link.key
+        self.by: _Use = self
+        self.between: Link | None = None
+        self.wave = 1
+        if parent is None:
+            return
+        if parent.link.by_id and link.key == "id":
+            # The id of an object that is fetched by id is known before the object itself.
+            self.by, self.between, self.held, self.wave = parent.by, parent.between, parent.held, parent.wave
+        elif parent.between is None:
+            self.by, self.between, self.wave = parent.by, parent.link, parent.wave
+        else:
+            self.wave = parent.wave + 1
+
+
+Grown = dict[_Use | None, list[Node]]
+"""The nodes that a tree has so far, at each place of it; the roots at None."""
+
+_Way = tuple[Link, Link | None, str]
+"""A link, the link between, and the key that its rows hold."""
 
 
 class _Wave:
-    """One statement: a sub-select for each distinct link of the wave, with the keys of all its places."""
+    """One statement: a sub-select for each distinct way to a link, with the keys of all the places that go this way."""
 
     def __init__(self, links: Links, uses: Sequence[_Use]) -> None:
-        self.uses = uses
-        self.links = list(dict.fromkeys(use.link for use in uses))
-        parts = [_part(links, number, link) for number, link in enumerate(self.links)]
-        self.statement = Statement(union_all(*parts))
+        ways: dict[_Way, int] = {}
+        self.uses = [(use, ways.setdefault((use.link, use.between, use.held), len(ways))) for use in uses]
+        self.ways = len(ways)
+        self.statement = Statement(union_all(*(_part(links, number, *way) for way, number in ways.items())))
 
-    async def fill(self, db: AsyncSession, grown: "dict[_Use | None, Mapping[str, list[Node]]]") -> None:
-        """Fetch the children of this wave and give them to their parents."""
-        wanted: dict[Link, set[str]] = {link: set() for link in self.links}
-        for use in self.uses:
-            wanted[use.link] |= self._wanted(use, grown)
-        found: list[dict[str, list[Any]]] = [defaultdict(list) for _ in self.links]
-        for number, key, *row in await self.statement.rows(db, *(list(wanted[link]) for link in self.links)):
-            found[number][key].append(row)
-        by_link = dict(zip(self.links, found, strict=True))
-        for use in self.uses:
-            grown[use] = _attach(use.link, grown[use.parent], by_link[use.link])
-
-    def _wanted(self, use: _Use, grown: "Mapping[_Use | None, Mapping[str, list[Node]]]") -> set[str]:
-        if use.parent is not None and use.parent.wave == use.wave:
-            return self._wanted(use.parent, grown)  # the parent comes in this very wave: its id is its own key
-        name = use.link.key
-        keys = {node.key(name) for siblings in grown[use.parent].values() for node in siblings}
-        keys.discard("")
-        return keys
+    async def fill(self, db: AsyncSession, grown: Grown) -> None:
+        """Fetch the children of this wave, if any can be there, and give them to their parents."""
+        wanted: list[set[str]] = [set() for _ in range(self.ways)]
+        for use, number in self.uses:
+            above, key = grown.get(use.by.parent, ()), use.by.link.key
+            wanted[number].update([node.key(key) for node in above])
+        found: list[dict[str, list[Any]]] = [{} for _ in wanted]
+        if any(wanted):
+            for number, key, *row in await self.statement.rows(db, *map(list, wanted)):
+                found[number].setdefault(key, []).append(row)
+        for use, number in self.uses:
+            grown[use] = _attach(use.link, grown[use.parent], found[number])
 
 
-def _attach(link: Link, above: Mapping[str, list[Node]], found: Mapping[str, Sequence[Sequence[Any]]]) -> dict[str, list[Node]]:
-    """Give every parent its children. Parents that share a key share the child."""
-    made: dict[str, list[Node]] = {}
+def _attach(link: Link, above: Sequence[Node], found: Mapping[str, Sequence[Sequence[Any]]]) -> list[Node]:
+    """Give every parent its children, and return these. Parents that share a key share the child."""
     name, shape, many, key_of = link.name, link.table.shape, link.many, link.key
-    for siblings in above.values():
-        for parent in siblings:
-            key = parent.key(key_of)
-            nodes = made.get(key)
-            if nodes is None:
-                rows = found.get(key, ())
-                nodes = made[key] = [_node(shape, *row) for row in (rows if many else rows[:1])]
-            if many:
-                setattr(parent.shape, name, [node.shape for node in nodes])
-            elif nodes:
-                setattr(parent.shape, name, nodes[0].shape)
-    return made
+    if not found:
+        if many:
+            for parent in above:
+                setattr(parent.shape, name, [])
+        return []
+    made: dict[str, list[Node]] = {}
+    for parent in above:
+        key = parent.key(key_of)
+        nodes = made.get(key)
+        if nodes is None:
+            rows = found.get(key, ())
+            nodes = made[key] = [_node(shape, *row) for row in (rows if many else rows[:1])]
+        if many:
+            setattr(parent.shape, name, [node.shape for node in nodes])
+        elif nodes:
+            setattr(parent.shape, name, nodes[0].shape)
+    return [node for nodes in made.values() for node in nodes]
 
 
 _decoders: dict[type, msgspec.json.Decoder[Any]] = {}
@@ -229,20 +240,29 @@ def parameter(number: int, kind: str) -> ColumnElement[Any]:
     return literal_column(f"${number}::{kind}")
 
 
-def _part(links: Links, number: int, link: Link) -> Any:
-    match, model = link.match(), link.table.model
-    statement: Select[Any] = select(literal(number).label("link"), match.label("key"), *_columns(link.table, links)).select_from(model)
-    if link.table.joined is not None:
-        statement = link.table.joined(statement)
-    statement = statement.where(match == func.any(parameter(number + 1, "text[]")))
-    if hasattr(model, "deleted_at"):
-        statement = statement.where(model.deleted_at == 0)
+def _part(links: Links, number: int, link: Link, between: Link | None, held: str) -> Any:
+    """The rows of a link. Their keys are the parameter, or what the rows of the link between hold."""
+    match = link.match()
+    keys: Any = parameter(number + 1, "text[]")
+    if between is not None:
+        # An array and not a sub-select: it is looked up once, and the index of `match` is used whatever the planner thinks.
+        column = between.table.model.__mapper__.column_attrs[held].columns[0]
+        keys = func.array(_rows(select(column), between, keys).scalar_subquery())
+    statement = _rows(select(literal(number).label("link"), match.label("key"), *_columns(link.table, links)), link, keys)
     if link.newest:
         statement = statement.ext(distinct_on(match)).order_by(match, *link.order())
     elif link.order():
         statement = statement.order_by(*link.order())
     # A sub-select of its own, so that order and DISTINCT ON belong to this part alone.
     return select(statement.subquery())
+
+
+def _rows(statement: Select[Any], link: Link, keys: Any) -> Select[Any]:
+    statement = statement.select_from(link.table.model)
+    if link.table.joined is not None:
+        statement = link.table.joined(statement)
+    statement = statement.where(link.match() == func.any(keys))
+    return statement.where(link.table.model.deleted_at == 0) if hasattr(link.table.model, "deleted_at") else statement
 
 
 def _columns(table: Table, links: Links) -> list[ColumnElement[Any]]:
