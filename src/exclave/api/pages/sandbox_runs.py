@@ -3,7 +3,7 @@
 import functools
 from typing import Any
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, func, select
 
 from exclave.api.pages.derived import FINISHERS
 from exclave.api.pages.relations import LINKS, SANDBOX_RUN
@@ -38,7 +38,7 @@ async def sandbox_runs(ctx: Ctx, install: str, *, offset: int, fetch: int, every
     found = await _page(is_id(install)).rows(ctx.db, install, ctx.org_id, offset, fetch)
     if not found:
         raise errors.NotFound(f"no install {install!r} in this org")
-    rows = [row for run_id, *row in found if run_id is not None]  # an install without runs is one row of nothing
+    rows = [row for run_id, _, *row in found if run_id is not None]  # an install without runs is one row of nothing
     tree = _EVERYTHING if everything else _AS_THE_ORIGINAL
     shown, rest = rows[: max(fetch - 1, 0)], rows[max(fetch - 1, 0) :]
     return [*await tree.grow(ctx, shown), *map(tree.bare, rest)]
@@ -46,7 +46,12 @@ async def sandbox_runs(ctx: Ctx, install: str, *, offset: int, fetch: int, every
 
 @functools.cache
 def _page(by_id: bool) -> Statement:
-    """The install named by $1 in the org $2, and its runs from offset $3 on, at most $4."""
+    """The install named by $1 in the org $2, and its runs from offset $3 on, at most $4.
+
+    It also says, for the rest of the transaction, that plans are kept: to plan the waves takes longer than to run them, and lists
+    of keys that happen to be empty or short mislead the planner.
+    """
+    kept = func.set_config("plan_cache_mode", "force_generic_plan", True)
     run = InstallSandboxRun
     named: ColumnElement[bool] = (Install.id if by_id else Install.name) == parameter(1, "text")
     mine = select(Install.id).where(named, Install.org_id == parameter(2, "text"), Install.deleted_at == 0)
@@ -61,5 +66,8 @@ def _page(by_id: bool) -> Statement:
         .subquery()
     )
     return Statement(
-        select(run.id, *_EVERYTHING.columns).select_from(install).outerjoin(run, run.id.in_(select(page.c.id))).order_by(*newest_first)
+        select(run.id, kept, *_EVERYTHING.columns)
+        .select_from(install)
+        .outerjoin(run, run.id.in_(select(page.c.id)))
+        .order_by(*newest_first)
     )
