@@ -1,5 +1,7 @@
 """One sandbox run on which everything hangs that the seed's page can show."""
 
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,9 +77,13 @@ class _Rows(list[Row]):
     def __init__(self, org: OrgWithToken) -> None:
         super().__init__()
         self.org = org
+        self.people: list[str] = []
+        self.again = itertools.cycle(self.people)
 
     def person(self) -> str:
-        """An account of the org with a role and a journey; returns its id."""
+        """An account of the org with a role and a journey, another one each time but that there are no more than 40; returns its id."""
+        if len(self.people) == 40:
+            return next(self.again)
         step = {"name": "s", "title": "S", "complete": True, "completed_at": "2026-01-02T03:04:05Z", "completion_method": "auto",
                 "completion_source": "system", "metadata": {"seen": 3}}  # fmt: skip
         account = filled(Account, account_type="auth0", created_by_id="", user_journeys=[{"name": "j", "title": "J", "steps": [step]}])
@@ -88,6 +94,7 @@ class _Rows(list[Row]):
             filled(Policy, org_id=self.org.id, role_id=role.id, name="installer", permissions={self.org.id: "read"}),
             filled(AccountRole, org_id=self.org.id, account_id=account.id, role_id=role.id),
         ]
+        self.people.append(account.id)
         return account.id
 
     def make(self, model: type[Any], **given: Any) -> Any:
@@ -102,9 +109,9 @@ class _Rows(list[Row]):
             self.make(kind, **of, **more)
 
 
-async def everything_around_a_run(runtime: Runtime, org: OrgWithToken) -> FullRun:
-    """An install on AWS with one sandbox run: two jobs, one of which failed first; its workflow with an approved step, a deploy of
-    each kind of component, and two actions that ran around it, one of which has everything."""
+async def everything_around_a_run(runtime: Runtime, org: OrgWithToken, *, runs: int = 1, kinds: Sequence[str] = tuple(TYPED)) -> FullRun:
+    """An install on AWS with sandbox runs. Each has two jobs, one of which failed first; a workflow with two approved steps and a
+    deploy of each kind of component; two actions that ran around it."""
     on, rows = ground(org, runner_type="aws-ecs"), _Rows(org)
     rows += on.rows
     connection = rows.make(VCSConnection)
@@ -113,6 +120,19 @@ async def everything_around_a_run(runtime: Runtime, org: OrgWithToken) -> FullRu
     rows.repositories(on.sandbox_config, connection)
     rows.make(InstallInputs, install_id=on.install.id, app_input_config_id=on.config.id)
 
+    made = [_run(rows, on, kinds, connection, commit) for _ in range(runs)]
+    async with runtime.sweep() as ctx:
+        await save(ctx, rows)
+        # The org's own role and policy, made with the org, name nobody who made them.
+        for table in ("roles", "policies"):
+            await ctx.db.execute(
+                text(f"update {table} set created_by_id = :by where org_id = :org and created_by_id = ''"),
+                {"by": org.actor.account_id, "org": org.id},
+            )
+    return FullRun(on.install.id, made[-1].id, made[-1].install_workflow_id)
+
+
+def _run(rows: _Rows, on: Ground, kinds: Sequence[str], connection: VCSConnection, commit: VCSConnectionCommit) -> InstallSandboxRun:
     workflow = rows.make(Workflow, owner_id=on.install.id, owner_type="installs", type="reprovision", state="finished",
                          status=status("success", rows.person()), created_by_id=rows.person(), step_error_behavior="abort",
                          approval_option="prompt", workflow_metadata={"workflow-name-suffix": "by hand", "k": "v"})  # fmt: skip
@@ -124,20 +144,11 @@ async def everything_around_a_run(runtime: Runtime, org: OrgWithToken) -> FullRu
 
     for idx in (1, 2):
         _step(rows, on, workflow, run, idx)
-    components = [_deploy(rows, on, workflow, kind, connection, commit) for kind in TYPED]
-    rows.make(ComponentDependency, component_id=components[1].id, dependency_id=components[0].id)
-    for number in (1, 2):
-        _action_run(rows, on, workflow, run, components[number], connection)
-
-    async with runtime.sweep() as ctx:
-        await save(ctx, rows)
-        # The org's own role and policy, made with the org, name nobody who made them.
-        for table in ("roles", "policies"):
-            await ctx.db.execute(
-                text(f"update {table} set created_by_id = :by where org_id = :org and created_by_id = ''"),
-                {"by": org.actor.account_id, "org": org.id},
-            )
-    return FullRun(on.install.id, run.id, workflow.id)
+    components = [_deploy(rows, on, workflow, kind, connection, commit) for kind in kinds]
+    rows.make(ComponentDependency, component_id=components[-1].id, dependency_id=components[0].id)
+    for _ in range(2):
+        _action_run(rows, on, workflow, run, components[-1], connection)
+    return run  # type: ignore[no-any-return]
 
 
 def _step(rows: _Rows, on: Ground, workflow: Workflow, run: InstallSandboxRun, idx: int) -> None:

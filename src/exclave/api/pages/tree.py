@@ -1,12 +1,12 @@
 """Read a tree of nested shapes in a few statements, whatever the number of rows.
 
-A `Link` says how one field of a shape is filled: from which table, by which key. `compile` walks the links from a root shape once and
-sorts them into waves: a wave is one statement, and holds everything whose keys are known by then. The children of an object that is
-fetched by its id need not wait for it, since their key is known as early as its own. A type that stands already on the path from the
-root is cut, so the tree ends.
+A `Link` says how one field of a shape is filled: from which table, by which key. A `Tree` walks the links from a root shape once and
+sorts them into waves: a wave is one statement, and holds everything whose keys are known by then, and the children of that, whose keys
+are looked up on the way. The children of an object that is fetched by its id need not wait for it either, since their key is known as
+early as its own. A type that stands already on the path from the root is cut, so the tree ends.
 
 Rows come as JSON that has the names of the wire, so that a shape is one decode; user JSON comes beside it as text and passes through
-byte for byte.
+byte for byte. Row-level security says whose rows there are; a tree adds no filter of its own but that deleted rows are left out.
 """
 
 import functools
@@ -16,16 +16,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
-from sqlalchemy import ARRAY, ColumnElement, Select, String, Text, bindparam, cast, func, literal, null, select, union_all
+from sqlalchemy import ColumnElement, Executable, Select, String, Text, cast, func, literal, literal_column, null, select, union_all
 from sqlalchemy.dialects.postgresql import distinct_on
+from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from exclave.kit.context import Facts
+from exclave.kit.context import Ctx, Facts
 from exclave.kit.db import Base, Encrypted, RawJSON
+
+# What a page says about its rows.
 
 Depth = Mapping[str, Any] | None
 """Which fields are filled, by name, each with its own depth below; None fills everything."""
-
 
 Column = Callable[[], Any]
 """Makes a column expression when statements are compiled, once every table is known."""
@@ -54,7 +56,6 @@ class Link:
     match: Column
     many: bool = False
     by_id: bool = False  # match is the child's id: its own children need not wait for it
-    where: Callable[[], Sequence[ColumnElement[bool]]] = tuple
     order: Callable[[], Sequence[Any]] = tuple
     newest: bool = False  # only the newest row of each parent
 
@@ -62,70 +63,220 @@ class Link:
 Links = Mapping[type[msgspec.Struct], Sequence[Link]]
 
 
-@dataclass(eq=False)
 class Node:
     """One object of the answer: its shape, the keys of its row that are not on the wire, its raw JSON."""
 
-    shape: Any
-    keys: Mapping[str, str]
-    raw: str | None
+    __slots__ = ("keys", "raw", "shape")
+
+    def __init__(self, shape: Any, keys: Mapping[str, str], raw: str | None) -> None:
+        self.shape, self.keys, self.raw = shape, keys, raw
 
     def key(self, name: str) -> str:
-        found = self.keys.get(name)
-        return found if found is not None else getattr(self.shape, name, "") or ""
+        return self.keys[name] if name in self.keys else getattr(self.shape, name) or ""
 
 
-@dataclass(eq=False)
-class _Use:
-    """A link at one place of the tree."""
-
-    link: Link
-    parent: "_Use | None"
-    wave: int
-    children: "list[_Use]" = field(default_factory=list)
+Finisher = Callable[[Node, Facts], None]
+"""Computes the derived fields of an object whose children are filled."""
 
 
-class Plan:
-    """The waves below one root, compiled once."""
+# Reading.
 
-    def __init__(self, root: Table, links: Links, depth: Depth) -> None:
+
+class Tree:
+    """All that hangs below one kind of row, to a depth. Made once for each page, at import."""
+
+    def __init__(self, root: Table, links: Links, finishers: Mapping[type, Finisher], depth: Depth = None) -> None:
         self.root, self.links = root, links
-        self.uses: list[_Use] = []
-        self._walk(root.shape, None, 0, False, (root.shape,), depth)
-        self.waves = max((use.wave for use in self.uses), default=0)
-        self.by_wave: dict[int, list[_Use]] = defaultdict(list)
-        for use in self.uses:  # parents stand before their children
-            self.by_wave[use.wave].append(use)
+        self._uses: list[_Use] = []  # parents stand before their children
+        self._walk(root.shape, None, (root.shape,), depth)
+        self._finishers = [(use, found) for use in reversed(self._uses) if (found := finishers.get(use.link.table.shape))]
+        self._finish_root = finishers.get(root.shape)
 
-    def _walk(self, shape: type, parent: _Use | None, wave: int, known: bool, path: tuple[type, ...], depth: Depth) -> None:
+    @functools.cached_property
+    def columns(self) -> list[ColumnElement[Any]]:
+        """What to select of the root's table (and of what `root.joined` joins), as `grow` wants it."""
+        return _columns(self.root, self.links)
+
+    async def grow(self, ctx: Ctx, rows: Iterable[Sequence[Any]]) -> list[Any]:
+        """Make the shapes of root rows, which were selected by `columns`, with everything below them.
+
+        At most one statement a wave; then the derived fields are computed, children before parents.
+        """
+        roots = [_node(self.root.shape, *row) for row in rows]
+        grown: Grown = {None: roots}
+        for wave in self._waves:
+            await wave.fill(ctx.db, grown)
+        facts = ctx.runtime.settings
+        for use, finish in self._finishers:
+            for node in grown[use]:
+                finish(node, facts)
+        if self._finish_root is not None:
+            for node in roots:
+                self._finish_root(node, facts)
+        return [node.shape for node in roots]
+
+    def bare(self, row: Sequence[Any]) -> Any:
+        """The shape of a root row alone."""
+        return _node(self.root.shape, *row).shape
+
+    def _walk(self, shape: type, parent: "_Use | None", path: tuple[type, ...], depth: Depth) -> None:
         for link in self.links.get(shape, ()):
             if link.table.shape in path or (depth is not None and link.name not in depth):
                 continue
-            # The id of an object that is fetched by id is known one wave before the object itself.
-            at = wave if known and link.key == "id" else wave + 1
-            use = _Use(link, parent, at)
-            (parent.children if parent else self.uses_of_root).append(use)
-            self.uses.append(use)
-            below = None if depth is None else depth[link.name]
-            self._walk(link.table.shape, use, at, link.by_id, (*path, link.table.shape), below)
+            use = _Use(link, parent)
+            self._uses.append(use)
+            self._walk(link.table.shape, use, (*path, link.table.shape), None if depth is None else depth[link.name])
 
     @functools.cached_property
-    def uses_of_root(self) -> list[_Use]:
+    def _waves(self) -> "list[_Wave]":
+        # Not at import: tables know all their columns only when every module is there.
+        waves: dict[int, list[_Use]] = defaultdict(list)
+        for use in self._uses:
+            waves[use.wave].append(use)
+        return [_Wave(self.links, uses) for _, uses in sorted(waves.items())]
+
+
+class _Use:
+    """A link at one place of the tree, and how its keys are found: they are the keys of the use `by`, or what the rows of the link
+    `between` hold as `held`, which are found by the keys of the use `by`."""
+
+    def __init__(self, link: Link, parent: "_Use | None") -> None:
+        self.link, self.parent, self.held = link, parent, link.key
+        self.by: _Use = self
+        self.between: Link | None = None
+        self.wave = 1
+        if parent is None:
+            return
+        if parent.link.by_id and link.key == "id":
+            # The id of an object that is fetched by id is known before the object itself.
+            self.by, self.between, self.held, self.wave = parent.by, parent.between, parent.held, parent.wave
+        elif parent.between is None:
+            self.by, self.between, self.wave = parent.by, parent.link, parent.wave
+        else:
+            self.wave = parent.wave + 1
+
+
+Grown = dict[_Use | None, list[Node]]
+"""The nodes that a tree has so far, at each place of it; the roots at None."""
+
+_Way = tuple[Link, Link | None, str]
+"""A link, the link between, and the key that its rows hold."""
+
+
+class _Wave:
+    """One statement: a sub-select for each distinct way to a link, with the keys of all the places that go this way."""
+
+    def __init__(self, links: Links, uses: Sequence[_Use]) -> None:
+        ways: dict[_Way, int] = {}
+        self.uses = [(use, ways.setdefault((use.link, use.between, use.held), len(ways))) for use in uses]
+        self.ways = len(ways)
+        self.statement = Statement(union_all(*(_part(links, number, *way) for way, number in ways.items())))
+
+    async def fill(self, db: AsyncSession, grown: Grown) -> None:
+        """Fetch the children of this wave, if any can be there, and give them to their parents."""
+        wanted: list[set[str]] = [set() for _ in range(self.ways)]
+        for use, number in self.uses:
+            above, key = grown.get(use.by.parent, ()), use.by.link.key
+            wanted[number].update([node.key(key) for node in above])
+        found: list[dict[str, list[Any]]] = [{} for _ in wanted]
+        if any(wanted):
+            for number, key, *row in await self.statement.rows(db, *map(list, wanted)):
+                found[number].setdefault(key, []).append(row)
+        for use, number in self.uses:
+            grown[use] = _attach(use.link, grown[use.parent], found[number])
+
+
+def _attach(link: Link, above: Sequence[Node], found: Mapping[str, Sequence[Sequence[Any]]]) -> list[Node]:
+    """Give every parent its children, and return these. Parents that share a key share the child."""
+    name, shape, many, key_of = link.name, link.table.shape, link.many, link.key
+    if not found:
+        if many:
+            for parent in above:
+                setattr(parent.shape, name, [])
         return []
+    made: dict[str, list[Node]] = {}
+    for parent in above:
+        key = parent.key(key_of)
+        nodes = made.get(key)
+        if nodes is None:
+            rows = found.get(key, ())
+            nodes = made[key] = [_node(shape, *row) for row in (rows if many else rows[:1])]
+        if many:
+            setattr(parent.shape, name, [node.shape for node in nodes])
+        elif nodes:
+            setattr(parent.shape, name, nodes[0].shape)
+    return [node for nodes in made.values() for node in nodes]
 
 
-def documents(table: Table, keys: Iterable[str], links: Links) -> list[ColumnElement[Any]]:
-    """The columns that every table is read as: the JSON of its shape, the keys not on the wire, the raw JSON."""
+_decoders: dict[type, msgspec.json.Decoder[Any]] = {}
+_keys_decoder = msgspec.json.Decoder(dict[str, str])
+
+
+def _node(shape: type, doc: str, keys: str | None, raw: str | None) -> Node:
+    decoder = _decoders.get(shape)
+    if decoder is None:
+        decoder = _decoders[shape] = msgspec.json.Decoder(shape)
+    return Node(decoder.decode(doc), _keys_decoder.decode(keys) if keys else {}, raw)
+
+
+# Statements.
+
+
+class Statement:
+    """A statement whose text is made once: SQLAlchemy's own cache would walk thousands of elements at every execution.
+
+    Constants stand in the text, so they must come from code; what comes from a caller is a `parameter`.
+    """
+
+    def __init__(self, statement: Executable) -> None:
+        self.text = str(statement.compile(dialect=asyncpg_dialect(), compile_kwargs={"literal_binds": True}))  # type: ignore[attr-defined, no-untyped-call]
+
+    async def rows(self, db: AsyncSession, *values: Any) -> Sequence[Any]:
+        return (await (await db.connection()).exec_driver_sql(self.text, values)).all()
+
+
+def parameter(number: int, kind: str) -> ColumnElement[Any]:
+    """The value at a position, from 1, as a PostgreSQL type."""
+    return literal_column(f"${number}::{kind}")
+
+
+def _part(links: Links, number: int, link: Link, between: Link | None, held: str) -> Any:
+    """The rows of a link. Their keys are the parameter, or what the rows of the link between hold."""
+    match = link.match()
+    keys: Any = parameter(number + 1, "text[]")
+    if between is not None:
+        # An array and not a sub-select: it is looked up once, and the index of `match` is used whatever the planner thinks.
+        column = between.table.model.__mapper__.column_attrs[held].columns[0]
+        keys = func.array(_rows(select(column), between, keys).scalar_subquery())
+    statement = _rows(select(literal(number).label("link"), match.label("key"), *_columns(link.table, links)), link, keys)
+    if link.newest:
+        statement = statement.ext(distinct_on(match)).order_by(match, *link.order())
+    elif link.order():
+        statement = statement.order_by(*link.order())
+    # A sub-select of its own, so that order and DISTINCT ON belong to this part alone.
+    return select(statement.subquery())
+
+
+def _rows(statement: Select[Any], link: Link, keys: Any) -> Select[Any]:
+    statement = statement.select_from(link.table.model)
+    if link.table.joined is not None:
+        statement = link.table.joined(statement)
+    statement = statement.where(link.match() == func.any(keys))
+    return statement.where(link.table.model.deleted_at == 0) if hasattr(link.table.model, "deleted_at") else statement
+
+
+def _columns(table: Table, links: Links) -> list[ColumnElement[Any]]:
+    """What every table is read as: the JSON of its shape, the keys that are not on the wire, the raw JSON."""
     encoded = {info.name: info.encode_name for info in msgspec.structs.fields(table.shape)}
     columns = {attribute.key: attribute.columns[0] for attribute in table.model.__mapper__.column_attrs}
     pairs: list[Any] = []
     for name, column in columns.items():
         wire = table.renamed.get(name, name)
-        if wire in encoded and wire not in table.left_out and not isinstance(column.type, (Encrypted, RawJSON)):
+        if wire in encoded and wire not in table.left_out and not isinstance(column.type, Encrypted | RawJSON):
             pairs += [literal(encoded[wire], String), _never_null(column)]
     for wire, make in table.extra.items():
         pairs += [literal(encoded[wire], String), make()]
-    hidden = [name for name in sorted(set(keys)) if name not in encoded]
+    hidden = sorted({link.key for link in links.get(table.shape, ())} - encoded.keys())
     kept = func.json_build_object(*[part for name in hidden for part in (literal(name, String), func.coalesce(columns[name], ""))])
     return [
         cast(func.json_build_object(*pairs), Text).label("doc"),
@@ -137,116 +288,3 @@ def documents(table: Table, keys: Iterable[str], links: Links) -> list[ColumnEle
 def _never_null(column: Any) -> Any:
     """A text that may be null in the database is an empty text on the wire."""
     return func.coalesce(column, "") if column.nullable and isinstance(column.type, String) else column
-
-
-def _keys_of(plan: Plan, shape: type) -> set[str]:
-    return {link.key for link in plan.links.get(shape, ())}
-
-
-class _Wave:
-    """One statement: a sub-select for each distinct link of the wave, with the keys of all its places."""
-
-    def __init__(self, plan: Plan, uses: Sequence[_Use]) -> None:
-        self.links: list[Link] = []
-        for use in uses:
-            if use.link not in self.links:
-                self.links.append(use.link)
-        self.statement = union_all(*(self._select(plan, number, link) for number, link in enumerate(self.links)))
-
-    def _select(self, plan: Plan, number: int, link: Link) -> Any:
-        match = link.match()
-        columns = documents(link.table, _keys_of(plan, link.table.shape), plan.links)
-        statement: Select[Any] = select(literal(number).label("link"), match.label("key"), *columns).select_from(link.table.model)
-        if link.table.joined is not None:
-            statement = link.table.joined(statement)
-        wanted = bindparam(f"k{number}", type_=ARRAY(Text))
-        statement = statement.where(match == func.any(wanted), *link.where())
-        if hasattr(link.table.model, "deleted_at"):
-            statement = statement.where(link.table.model.deleted_at == 0)
-        if link.newest:
-            statement = statement.ext(distinct_on(match)).order_by(match, *link.order())
-        elif link.order():
-            statement = statement.order_by(*link.order())
-        # A sub-select of its own, so that order and DISTINCT ON belong to this part alone.
-        inner = statement.subquery()
-        return select(inner)
-
-
-_statements: dict[tuple[int, int], _Wave] = {}
-_decoders: dict[type, msgspec.json.Decoder[Any]] = {}
-_keys_decoder = msgspec.json.Decoder(dict[str, str])
-
-
-def _decoder(shape: type) -> msgspec.json.Decoder[Any]:
-    if shape not in _decoders:
-        _decoders[shape] = msgspec.json.Decoder(shape)
-    return _decoders[shape]
-
-
-def node_of(shape: type, doc: str, keys: str | None, raw: str | None) -> Node:
-    return Node(_decoder(shape).decode(doc), _keys_decoder.decode(keys) if keys else {}, raw)
-
-
-Finisher = Callable[[Node, Facts], None]
-"""Computes the derived fields of an object whose children are filled."""
-
-
-async def grow(db: AsyncSession, plan: Plan, roots: Sequence[Node], finishers: Mapping[type, Finisher], facts: Facts) -> None:
-    """Fill the roots: one statement a wave, then the derived fields, children before parents."""
-    made: dict[_Use, dict[str, list[Node]]] = {}
-    parents: dict[_Use, list[Node]] = {}
-    for number in range(1, plan.waves + 1):
-        uses = plan.by_wave[number]
-        wave = _statements.setdefault((id(plan), number), _Wave(plan, uses))
-        wanted: dict[Link, set[str]] = {link: set() for link in wave.links}
-        for use in uses:
-            wanted[use.link] |= _wanted(use, made, roots)
-        values = {f"k{position}": sorted(wanted[link]) for position, link in enumerate(wave.links)}
-        found: dict[Link, dict[str, list[tuple[str, str | None, str | None]]]] = {link: defaultdict(list) for link in wave.links}
-        for position, key, doc, keys, raw in (await db.execute(wave.statement, values)).all():
-            found[wave.links[position]][key].append((doc, keys, raw))
-        for use in uses:
-            above = parents[use] = _nodes(use.parent, made, roots)
-            made[use] = _attach(use, above, found[use.link])
-    _finish(plan, roots, made, finishers, facts)
-
-
-def _nodes(use: "_Use | None", made: Mapping[_Use, Mapping[str, list[Node]]], roots: Sequence[Node]) -> list[Node]:
-    if use is None:
-        return list(roots)
-    return [node for nodes in made[use].values() for node in nodes]
-
-
-def _wanted(use: _Use, made: Mapping[_Use, Mapping[str, list[Node]]], roots: Sequence[Node]) -> set[str]:
-    parent = use.parent
-    if parent is not None and parent.wave == use.wave:
-        return _wanted(parent, made, roots)  # the parent comes in this very wave: its id is its own key
-    return {key for node in _nodes(parent, made, roots) if (key := node.key(use.link.key))}
-
-
-def _attach(use: _Use, above: Sequence[Node], found: Mapping[str, Sequence[tuple[str, str | None, str | None]]]) -> dict[str, list[Node]]:
-    link, made = use.link, dict[str, list[Node]]()
-    for parent in above:
-        key = parent.key(link.key)
-        if key not in made:
-            rows = found.get(key, ())
-            made[key] = [node_of(link.table.shape, *row) for row in (rows if link.many else rows[:1])]
-        shapes = [node.shape for node in made[key]]
-        if link.many:
-            setattr(parent.shape, link.name, shapes)
-        elif shapes:
-            setattr(parent.shape, link.name, shapes[0])
-    return made
-
-
-def _finish(
-    plan: Plan, roots: Sequence[Node], made: Mapping[_Use, Mapping[str, list[Node]]], finishers: Mapping[type, Finisher], facts: Facts
-) -> None:
-    for use in reversed(plan.uses):
-        if finisher := finishers.get(use.link.table.shape):
-            for nodes in made[use].values():
-                for node in nodes:
-                    finisher(node, facts)
-    if finisher := finishers.get(plan.root.shape):
-        for node in roots:
-            finisher(node, facts)

@@ -7,7 +7,7 @@ from sqlalchemy import String, cast, func, select, union_all
 
 from exclave.api.pages.derived import FINISHERS
 from exclave.api.pages.relations import LINKS, WORKFLOW
-from exclave.api.pages.tree import Plan, documents, grow, node_of
+from exclave.api.pages.tree import Tree
 from exclave.api.route import Reply, Routes
 from exclave.domain.actions.models import InstallActionWorkflowRun
 from exclave.domain.deploys.models import InstallDeploy
@@ -25,8 +25,7 @@ route = Routes("installs")
 
 _LONGEST = 25.0
 _NET = 5.0  # seconds after which a lost hint is healed
-_PLAN = Plan(WORKFLOW, LINKS, {"created_by": {}, "steps": {"created_by": {}, "approval": {}}})
-_COLUMNS = documents(WORKFLOW, (), LINKS)
+_TREE = Tree(WORKFLOW, LINKS, FINISHERS, {"created_by": {}, "steps": {"created_by": {}, "approval": {}}})
 
 
 @route.get("/v1/workflows/{workflow_id}/watch", transaction=False)
@@ -60,12 +59,9 @@ async def _version(ctx: Ctx, workflow_id: str) -> str:
 
 
 async def _read(ctx: Ctx, workflow_id: str) -> Workflow:
-    statement = select(*_COLUMNS).where(engine.Workflow.id == workflow_id, engine.Workflow.org_id == ctx.org_id)
-    doc, keys, raw = (await ctx.db.execute(statement)).one()
-    root = node_of(Workflow, doc, keys, raw)
-    await grow(ctx.db, _PLAN, [root], FINISHERS, ctx.runtime.settings)
-    shape: Workflow = root.shape
-    return shape
+    statement = select(*_TREE.columns).where(engine.Workflow.id == workflow_id, engine.Workflow.org_id == ctx.org_id)
+    found: list[Workflow] = await _TREE.grow(ctx, (await ctx.db.execute(statement)).all())
+    return found[0]
 
 
 @route.get("/v1/log-streams")

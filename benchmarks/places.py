@@ -1,0 +1,56 @@
+"""What a benchmark stands on: a PostgreSQL of its own with the schema, a free port, a child process that is stopped again."""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import socket
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from exclave.kit import postgres
+from exclave.kit.postgres import Cluster
+from exclave.migrations.upgrade import upgrade
+
+
+@contextlib.asynccontextmanager
+async def database() -> AsyncIterator[Cluster]:
+    """A fresh embedded PostgreSQL, as `exclave up` starts it, with the schema."""
+    base = Path(tempfile.mkdtemp(prefix="exclave-bench-"))
+    os.chmod(base, 0o711)
+    cluster = await asyncio.to_thread(postgres.start, base, progress=lambda line: None)
+    try:
+        await upgrade(cluster.owner_url)
+        yield cluster
+    finally:
+        cluster.stop()
+        shutil.rmtree(base, ignore_errors=True)
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+@contextlib.asynccontextmanager
+async def child(*words: str, port: int, **environ: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A Python process that listens on a port, ready to be asked; ended with the block."""
+    kept = {name: os.environ[name] for name in ("PATH", "PYTHONPATH", "HOME") if name in os.environ}
+    process = await asyncio.create_subprocess_exec(sys.executable, *words, env={**kept, **environ})
+    try:
+        while True:
+            with contextlib.suppress(OSError):
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+                writer.close()
+                break
+            if process.returncode is not None:
+                raise RuntimeError(f"{' '.join(words)} ended with {process.returncode}")
+            await asyncio.sleep(0.02)
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
+        await process.wait()
