@@ -9,7 +9,7 @@ from exclave.cli import config_commands, output, session
 from exclave.client.public import PublicApi
 from exclave.wire.public.apps import App, CreateAppRequest
 
-app = typer.Typer(no_args_is_help=True, help="Apps: create, list, validate, sync, compare.", rich_markup_mode=None)
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Apps: create, list, validate, sync, compare.", rich_markup_mode=None)
 app.command()(config_commands.validate)
 app.command()(config_commands.graph)
 app.command()(config_commands.diff)

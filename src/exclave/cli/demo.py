@@ -1,5 +1,7 @@
 """`exclave demo`: the whole product once. It has no code path of its own: it prints each command, then runs it as a user would."""
 
+import contextlib
+import fcntl
 import json
 import os
 import shlex
@@ -8,13 +10,14 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import typer
 
 from exclave.cli import output
-from exclave.kit import terraform
+from exclave.kit import process, terraform
 
 APP = "hello-local"
 INSTALL = "acme"
@@ -35,32 +38,56 @@ def demo(
         output.note(f"exclave: {error}")
         raise typer.Exit(2) from error
     source = Path(app) if app else _example()
-    _Demo(source, keep=keep).run()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)  # whatever ends the demo ends what it started
+    base = _base()
+    with _alone(base):
+        _Demo(source, base, keep=keep).run()
 
 
 def _example() -> Path:
     here = Path(__file__).resolve()
     for parent in (Path.cwd(), *here.parents):
-        if (parent / "examples" / APP / "metadata.toml").exists():
-            return parent / "examples" / APP
+        found = parent / "examples" / APP
+        if (found / "metadata.toml").exists():
+            return found.relative_to(Path.cwd()) if parent == Path.cwd() else found
     output.note("exclave: examples/hello-local is not here: run the demo in a clone of the repository, or name an app with --app")
     raise typer.Exit(2)
 
 
 def _base() -> Path:
-    """Below the usual data directory; small and private."""
-    if os.environ.get("EXCLAVE_DATA_DIR"):
-        return Path(os.environ["EXCLAVE_DATA_DIR"])
+    """A directory of its own below the usual data directory: the demo never touches what an `up` keeps there."""
+    named = Path(os.environ.get("EXCLAVE_DATA_DIR") or "")
+    if named.is_absolute():
+        return named / "demo"
     if os.geteuid() == 0:
         return Path("/var/lib/exclave/demo")
-    home = os.environ.get("XDG_DATA_HOME") or os.path.join(os.environ.get("HOME") or os.path.expanduser("~"), ".local", "share")
-    return Path(home) / "exclave" / "demo"
+    home = Path(os.environ.get("HOME") or os.path.expanduser("~"))
+    share = Path(os.environ.get("XDG_DATA_HOME") or "")
+    return (share if share.is_absolute() else home / ".local" / "share") / "exclave" / "demo"
+
+
+@contextlib.contextmanager
+def _alone(base: Path) -> Iterator[None]:
+    """One demo at a time on one directory: a second one would stop the first as something left over."""
+    try:
+        base.parent.mkdir(parents=True, exist_ok=True, mode=0o755 if os.geteuid() == 0 else 0o700)
+        handle = os.open(base.with_name("demo.lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        output.note(f"exclave: {base} cannot be used ({error.strerror}): name another directory in EXCLAVE_DATA_DIR")
+        raise typer.Exit(2) from error
+    with os.fdopen(handle, "rb"):
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            output.note(f"exclave: another demo runs in {base}: wait for its end, or name another directory in EXCLAVE_DATA_DIR")
+            raise typer.Exit(2) from error
+        yield
 
 
 class _Demo:
-    def __init__(self, source: Path, *, keep: bool) -> None:
-        self.source, self.keep = source, keep
-        self.base = _base()
+    def __init__(self, source: Path, base: Path, *, keep: bool) -> None:
+        self.source, self.base, self.keep = source, base, keep
         self.environ = self._environment()
         self.server: subprocess.Popen[bytes] | None = None
         self.began = time.monotonic()
@@ -86,9 +113,7 @@ class _Demo:
             self._start()
             self._story()
         except Failed as error:
-            self._stop()
-            output.note(f"\nthe demo failed: {error}\nthe data is kept in {self.base}: its server/runners/*.log and pg/log say more")
-            raise typer.Exit(1) from error
+            self._fail(str(error))
         except KeyboardInterrupt:
             self._stop()
             output.note("\nstopped")
@@ -97,6 +122,15 @@ class _Demo:
         if not self.keep:
             self._remove()
         output.note(f"\nthe demo went through in {time.monotonic() - self.began:.1f} s")
+
+    def _fail(self, what: str) -> NoReturn:
+        """Say what failed and the way out; the data stays for a look."""
+        self._stop()
+        output.note(f"\nthe demo failed: {what}")
+        output.note(f"the data is kept in {self.base}; {self.base}/server/runners/*.log is what its runners said")
+        output.note(f"to look around: EXCLAVE_DATA_DIR={self.base} {sys.executable} -m exclave.cli up")
+        output.note("`exclave doctor` checks this machine; the next demo starts from nothing")
+        raise typer.Exit(1)
 
     def _story(self) -> None:
         self._tell("A vendor describes an app once, in a directory of TOML, and sends it to the server.")
@@ -168,6 +202,7 @@ class _Demo:
         self.server = subprocess.Popen(
             [sys.executable, "-P", "-m", "exclave.cli", "up"],
             env=self.environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=True,
+            preexec_fn=process.ending_with_parent(signal.SIGTERM),
         )  # fmt: skip
         assert self.server.stdout is not None
         for line in self.server.stdout:

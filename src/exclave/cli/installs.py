@@ -8,7 +8,9 @@ from exclave.cli import output, session
 from exclave.client.public import PublicApi
 from exclave.wire.public.installs import Install
 
-app = typer.Typer(no_args_is_help=True, help="Installs: create, look at, reprovision, deprovision.", rich_markup_mode=None)
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="Installs: create, look at, reprovision, deprovision.", rich_markup_mode=None
+)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Inputs = Annotated[list[str] | None, typer.Option("--input", "-i", help="An input as name=value; may be given more than once.")]

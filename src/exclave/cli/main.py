@@ -46,7 +46,7 @@ class Lazy(TyperGroup):
         module, _, attribute = place[0].partition(":")
         found = getattr(importlib.import_module(module), attribute or "app")
         if not isinstance(found, typer.Typer):
-            single = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+            single = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
             single.command(name=cmd_name, help=(found.__doc__ or place[1]).strip())(found)
             found = single
         command = typer.main.get_command(found)

@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import msgspec
 
@@ -17,12 +17,20 @@ WIDTH_WITHOUT_TERMINAL = 200
 
 def note(line: str) -> None:
     """A message for people: stderr."""
-    print(line, file=sys.stderr, flush=True)
+    print(_harmless(line, sys.stderr), file=sys.stderr, flush=True)
 
 
 def data(line: str) -> None:
     """A line of data: stdout."""
-    print(line, flush=True)
+    print(_harmless(line, sys.stdout), flush=True)
+
+
+def _harmless(line: str, stream: TextIO) -> str:
+    """Keep what others wrote (logs, names) from steering the reader's terminal; files and pipes get every byte."""
+    return line.translate(_CONTROLS) if stream.isatty() else line
+
+
+_CONTROLS = {code: "\N{REPLACEMENT CHARACTER}" for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\n\t"}
 
 
 def as_json(value: Any) -> None:
@@ -49,12 +57,13 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
             data("\t".join(cell.replace("\t", " ").replace("\n", " ") for cell in row))
         return
     from rich.table import Table
+    from rich.text import Text
 
     shown = Table(box=None, pad_edge=False, header_style="bold")
     for head in heads:
         shown.add_column(head, overflow="fold")
     for row in rows:
-        shown.add_row(*row)
+        shown.add_row(*(Text(cell.translate(_CONTROLS)) for cell in row))
     console().print(shown)
 
 
@@ -65,14 +74,19 @@ _COLOURS = {
 }  # fmt: skip
 
 
-def coloured(status: str) -> str:
-    """A status with the colour of its kind, for rich."""
-    colour = _COLOURS.get(status)
-    return f"[{colour}]{status}[/]" if colour and sys.stdout.isatty() and "NO_COLOR" not in os.environ else status
+def colour_of(status: str) -> str:
+    """The style of a status, for rich, which itself heeds NO_COLOR."""
+    return _COLOURS.get(status, "")
 
 
 def status_of(thing: "Workflow | WorkflowStep") -> str:
     return thing.status.status if thing.status else ""
+
+
+def first_line(thing: "Workflow | WorkflowStep") -> str:
+    """The first line of what a status says; the rest is in the log."""
+    said = thing.status.status_human_description if thing.status else ""
+    return said.strip().partition("\n")[0]
 
 
 def when(moment: Any) -> str:

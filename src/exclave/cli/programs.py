@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from exclave.cli import contexts, output
+from exclave.kit import process
 
 
 def _become(module: str, *arguments: str) -> None:
@@ -53,15 +54,18 @@ def up(
             [sys.executable, "-P", "-m", "exclave.server", "up", str(announcement), str(writer)],
             stdin=subprocess.DEVNULL,
             pass_fds=(writer,),
+            preexec_fn=process.ending_with_parent(signal.SIGTERM),
         )
         os.close(writer)
-        # The server hears Ctrl-C itself, as part of our process group; a signal to us alone is passed on.
+        # The server hears Ctrl-C and a closed terminal itself, as part of our process group; a signal to us alone is passed on.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, lambda *_: child.send_signal(signal.SIGTERM))
         os.read(reader, 1)  # returns when everything answers, or when the child ended
         if announcement.exists():
             _welcome(json.loads(announcement.read_text()), context)
-        raise typer.Exit(child.wait())
+        code = child.wait()
+        raise typer.Exit(code if code >= 0 else 128 - code)
 
 
 def _welcome(facts: dict[str, str], name: str) -> None:

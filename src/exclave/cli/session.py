@@ -4,7 +4,6 @@ Exit codes: 0 fine, 1 the thing asked for failed or is invalid, 2 usage or envir
 """
 
 import asyncio
-import sys
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -21,28 +20,31 @@ T = TypeVar("T")
 FAILED, USAGE, MISSING = 1, 2, 3
 
 
-def call(work: Callable[[PublicApi], Awaitable[T]]) -> T:
+# Seconds until a server that does not answer is given up. Whoever follows something outlives a restart of it.
+QUICK, ENDURING = 2.0, 60.0
+
+
+def call(work: Callable[[PublicApi], Awaitable[T]], *, patience: float = QUICK) -> T:
     """Open the API of the current context, do the work, give its answer; or end the process with a clear line."""
     try:
-        return asyncio.run(_opened(work))
+        return asyncio.run(_opened(work, patience))
     except contexts.NoContext as error:
         raise stop(str(error), USAGE) from error
     except Unreachable as error:
-        raise stop(error.description, USAGE) from error
+        raise stop(f"{error.description} `exclave up` starts one, `exclave doctor` looks", USAGE) from error
     except Refused as error:
-        raise stop(error.said if error.status in (400, 409) else error.description, MISSING if error.status == 404 else FAILED) from error
+        # What the reader can mend is said by the server's sentence alone; where it was asked matters for the rest.
+        clear = error.status in (400, 404, 409, 413, 422, 501)
+        raise stop(error.said if clear else error.description, MISSING if error.status == 404 else FAILED) from error
     except Problem as error:
         raise stop(error.description, FAILED) from error
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
-    except BrokenPipeError:
-        sys.stderr.close()
-        raise typer.Exit(0) from None
 
 
-async def _opened(work: Callable[[PublicApi], Awaitable[T]]) -> T:
+async def _opened(work: Callable[[PublicApi], Awaitable[T]], patience: float) -> T:
     context = contexts.current()
-    async with PublicApi(context.api_url, token=context.token, org_id=context.org_id) as api:
+    async with PublicApi(context.api_url, token=context.token, org_id=context.org_id, patience=patience) as api:
         return await work(api)
 
 

@@ -12,7 +12,7 @@ def watch_workflow(workflow: str, *, until: str, as_json: bool) -> None:
     """Follow until it is finished or, with `until="approval"`, until a step asks."""
     if until not in ("finished", "approval"):
         raise session.stop(f"--until {until}: choose finished or approval", session.USAGE)
-    ended = session.call(lambda api: _follow(api, workflow, until, quiet=as_json))
+    ended = session.call(lambda api: _follow(api, workflow, until, quiet=as_json), patience=session.ENDURING)
     if as_json:
         output.as_json(ended)
     status = output.status_of(ended)
@@ -21,10 +21,14 @@ def watch_workflow(workflow: str, *, until: str, as_json: bool) -> None:
 
 
 def _why(workflow: Workflow) -> str:
+    """Name the step that ended the workflow, what it said, and the way out."""
     for step in workflow.steps or []:
-        if output.status_of(step) in ("error", "approval-denied") and step.status:
-            return f"step {step.name!r}: {step.status.status_human_description}"
-    return workflow.status.status_human_description if workflow.status else ""
+        said = output.first_line(step)
+        if output.status_of(step) == "approval-denied":
+            return f"the plan of step {step.name!r} was denied" + (f": {said}" if said else "")
+        if output.status_of(step) == "error":
+            return f"step {step.name!r}: {said}\nwhen the cause is gone: exclave workflows retry {workflow.id}"
+    return output.first_line(workflow)
 
 
 async def _follow(api: PublicApi, workflow: str, until: str, *, quiet: bool) -> Workflow:
@@ -44,11 +48,11 @@ async def _follow(api: PublicApi, workflow: str, until: str, *, quiet: bool) -> 
     failed = [step for step in found.steps or [] if output.status_of(step) == "error"]
     if found.finished and not quiet:
         for step in failed:
-            await _tail(api, step)
+            _tail(step)
     return found
 
 
-async def _tail(api: PublicApi, step: WorkflowStep) -> None:
+def _tail(step: WorkflowStep) -> None:
     """Print the last log lines of a failed step."""
     tail: Any = (step.status.metadata if step.status else {}).get("tail")
     for line in str(tail or "").splitlines():
@@ -78,11 +82,20 @@ class _Lines(_Nothing):
             if step.execution_type == "hidden" or self._seen.get(step.id, "pending") == status:
                 continue
             self._seen[step.id] = status
-            why = step.status.status_human_description if step.status else ""
-            took = f" ({output.seconds(step.execution_time)})" if step.finished else ""
-            output.data(f"{status:18} {step.name}{took}{': ' + why if why and status not in ('success',) else ''}")
+            output.data(f"{status:18} {step.name}{_remark(step)}")
         if workflow.finished:
             output.data(f"{output.status_of(workflow):18} {workflow.name or workflow.type} ({output.seconds(workflow.execution_time)})")
+
+
+# These say all by themselves.
+_PLAIN = ("success", "not-attempted")
+
+
+def _remark(step: WorkflowStep) -> str:
+    """How long a step took, and what it has to say: one line."""
+    took = f" ({output.seconds(step.execution_time)})" if step.finished and step.execution_time else ""
+    said = output.first_line(step)
+    return took + (f": {said}" if said and output.status_of(step) not in _PLAIN else "")
 
 
 class _Live(_Nothing):
@@ -100,15 +113,21 @@ class _Live(_Nothing):
 
     def update(self, workflow: Workflow) -> None:
         from rich.table import Table
+        from rich.text import Text
 
         shown = Table(
-            box=None, pad_edge=False, header_style="bold", title=f"{workflow.name or workflow.type}: {output.status_of(workflow)}"
+            box=None,
+            pad_edge=False,
+            header_style="bold",
+            title=Text(f"{workflow.name or workflow.type}: {output.status_of(workflow)}"),
+            title_justify="left",
         )
         for head in ("STEP", "STATUS", "TOOK", "WHY"):
             shown.add_column(head, overflow="fold")
         for step in workflow.steps or []:
             if step.execution_type == "hidden":
                 continue
-            why = step.status.status_human_description if step.status else ""
-            shown.add_row(step.name, output.coloured(output.status_of(step)), output.seconds(step.execution_time), why)
+            why = output.first_line(step) if output.status_of(step) not in _PLAIN else ""
+            status = output.status_of(step)
+            shown.add_row(Text(step.name), Text(status, output.colour_of(status)), output.seconds(step.execution_time), Text(why))
         self._live.update(shown, refresh=True)

@@ -8,7 +8,9 @@ from exclave.cli import output, session
 from exclave.client.public import PublicApi
 from exclave.wire.public.workflows import Workflow, WorkflowStep
 
-app = typer.Typer(no_args_is_help=True, help="Workflows: list, watch, approve, deny, retry, cancel.", rich_markup_mode=None)
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="Workflows: list, watch, approve, deny, retry, cancel.", rich_markup_mode=None
+)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Step = Annotated[str, typer.Option("--step", help="The step, by id or name; without it the one that waits.")]
@@ -43,7 +45,7 @@ def get(workflow: str, as_json: Json = False) -> None:
             s.name,
             output.status_of(s),
             output.seconds(s.execution_time),
-            s.status.status_human_description if s.status else "",
+            output.first_line(s),
         )
         for s in found.steps or []
         if s.execution_type != "hidden"

@@ -24,7 +24,7 @@ T = TypeVar("T")
 Content = bytes | AsyncIterable[bytes]
 
 TIMEOUT = 30.0
-_PATIENCE = 20.0
+PATIENCE = 20.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
 _TRY_AGAIN = frozenset({429, 502, 503, 504})
 # What is wrong with our own call does not mend by waiting.
@@ -75,7 +75,7 @@ class Http:
         token: str | Callable[[], str] = "",
         headers: Mapping[str, str] = {},
         timeout: float = TIMEOUT,
-        patience: float = _PATIENCE,
+        patience: float = PATIENCE,
     ) -> None:
         if urlsplit(base_url).scheme not in ("http", "https") or not urlsplit(base_url).hostname:
             raise Problem(f"{base_url!r} is no URL of an API: it must start with http:// or https://")

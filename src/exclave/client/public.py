@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, TypeVar
 
 from exclave import __version__
-from exclave.client.http import Http
+from exclave.client.http import PATIENCE, Http
 
 T = TypeVar("T")
 
@@ -15,11 +15,11 @@ T = TypeVar("T")
 class PublicApi:
     """Calls of one account in one org."""
 
-    def __init__(self, base_url: str, *, token: str | Callable[[], str], org_id: str = "") -> None:
+    def __init__(self, base_url: str, *, token: str | Callable[[], str], org_id: str = "", patience: float = PATIENCE) -> None:
         headers = {"X-Nuon-Client-Version": f"exclave:{__version__}"}
         if org_id:
             headers["X-Nuon-Org-ID"] = org_id
-        self.http = Http(base_url, token=token, headers=headers)
+        self.http = Http(base_url, token=token, headers=headers, patience=patience)
 
     async def __aenter__(self) -> "PublicApi":
         return self

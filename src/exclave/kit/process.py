@@ -270,15 +270,25 @@ def scrub_environment(name: str) -> str | None:
     return value
 
 
-def _prepare(orphan_signal: signal.Signals) -> Callable[[], None]:
+def ending_with_parent(orphan_signal: signal.Signals) -> Callable[[], None]:
+    """Return what a child must do before it becomes its program, to get this signal when its parent dies (`preexec_fn`)."""
     parent = os.getpid()
 
     def prepare() -> None:
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold secrets
         if _prctl is not None:
             _prctl(_PR_SET_PDEATHSIG, int(orphan_signal), 0, 0, 0)
             if os.getppid() != parent:  # the parent died before the line above
                 os._exit(125)
+
+    return prepare
+
+
+def _prepare(orphan_signal: signal.Signals) -> Callable[[], None]:
+    bind = ending_with_parent(orphan_signal)
+
+    def prepare() -> None:
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold secrets
+        bind()
 
     return prepare
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -62,6 +63,9 @@ class Refused(Exception):
 def _up(settings: Settings, rest: list[str]) -> int:
     from exclave.server.launch import Announce, launch
 
+    for number in (signal.SIGTERM, signal.SIGHUP):  # until `serve` listens: what was started so far is stopped
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
     launch(settings, os.environ, announce=Announce(Path(rest[0]), int(rest[1])) if len(rest) > 1 else None)
     return 0
 

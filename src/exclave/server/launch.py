@@ -1,6 +1,7 @@
 """The first moments of `exclave up`, with few imports: PostgreSQL starts in processes of its own while this one imports its program."""
 
 import contextlib
+import signal
 import sys
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -49,6 +50,8 @@ def _database(base: Path) -> "Iterator[Future[Cluster]]":
         try:
             yield starting
         finally:
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # a second Ctrl-C must not leave it running
+                signal.signal(number, signal.SIG_IGN)
             with contextlib.suppress(PostgresProblem):
                 cluster = starting.result()
                 say("stopping PostgreSQL")

@@ -44,8 +44,9 @@ async def serve(
     """Serve until SIGINT or SIGTERM. `beside` is entered once every route answers, and left before the first stops answering."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # `nohup` outlives its terminal
+            loop.add_signal_handler(number, stop.set)
     await runtime.bus.start()
     async with contextlib.AsyncExitStack() as stack:
         if settings.role in ("api", "all"):
