@@ -20,7 +20,12 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.command()
-def create(name: str, as_json: Json = False, description: str = "", display_name: str = "") -> None:
+def create(
+    name: str,
+    description: Annotated[str, typer.Option(help="What the app is, in a sentence.")] = "",
+    display_name: Annotated[str, typer.Option(help="How people call it.")] = "",
+    as_json: Json = False,
+) -> None:
     """Create an app."""
 
     async def work(api: PublicApi) -> App:

@@ -4,6 +4,7 @@ The file is `$EXCLAVE_CONFIG`, else `exclave/config.toml` below `$XDG_CONFIG_HOM
 EXCLAVE_ORG_ID stand above it.
 """
 
+import json
 import os
 import tomllib
 from collections.abc import Mapping
@@ -36,16 +37,18 @@ def read(environ: Mapping[str, str] = os.environ) -> tuple[str, dict[str, Contex
     file = path(environ)
     try:
         found = tomllib.loads(file.read_text())
+        contexts = {name: _context(values) for name, values in found.get("contexts", {}).items()}
     except FileNotFoundError:
         return "", {}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, AttributeError) as error:
         raise NoContext(f"{file} cannot be read: {error}. Mend it, or move it away and run `exclave up` again") from error
-    contexts = {name: Context(**_known(values)) for name, values in found.get("contexts", {}).items()}
     return str(found.get("current", "")), contexts
 
 
-def _known(values: Mapping[str, Any]) -> dict[str, str]:
-    return {key: str(values[key]) for key in Context.__dataclass_fields__ if key in values}
+def _context(values: Any) -> Context:
+    if not isinstance(values, dict) or not values.get("api_url"):
+        raise ValueError("a context is a table with an api_url at least")
+    return Context(**{key: str(values[key]) for key in Context.__dataclass_fields__ if key in values})
 
 
 def current(environ: Mapping[str, str] = os.environ) -> Context:
@@ -80,7 +83,7 @@ def keep(name: str, context: Context, environ: Mapping[str, str] = os.environ) -
         used, number = f"{name}-{number}", number + 1
     contexts[used] = context
     current_name = was if was in contexts and was != used and contexts[was].data_dir != context.data_dir else used
-    lines = [f'current = "{current_name}"', ""]
+    lines = [f"current = {_quoted(current_name)}", ""]
     for key, value in contexts.items():
         lines.append(f"[contexts.{_quoted(key)}]")
         lines += [f"{field} = {_quoted(text)}" for field, text in asdict(value).items() if text]
@@ -95,4 +98,4 @@ def keep(name: str, context: Context, environ: Mapping[str, str] = os.environ) -
 
 
 def _quoted(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")  # a JSON string is a TOML string, but for this character

@@ -70,9 +70,12 @@ def up(
 
 def _welcome(facts: dict[str, str], name: str) -> None:
     made = contexts.Context(api_url=facts["api_url"], token=facts["token"], org_id=facts["org_id"], data_dir=facts["data_dir"])
-    used = contexts.keep(name, made)
+    try:
+        used = f"{contexts.keep(name, made)} in {contexts.path()}"
+    except (contexts.NoContext, OSError) as error:
+        used = f"not written ({error}); the token is in {facts['data_dir']}/server/access.json"
     output.data(f"public API   {facts['api_url']}  (docs at {facts['api_url']}/docs)")
     output.data(f"runner API   {facts['runner_api_url']}")
     output.data(f"org          {facts['org_name']} {facts['org_id']}")
-    output.data(f"context      {used} in {contexts.path()}")
+    output.data(f"context      {used}")
     output.data("running; Ctrl-C stops everything")

@@ -1,0 +1,267 @@
+"""The commands against a running Exclave: exit codes, where data and messages go, JSON, tables."""
+
+import json
+import os
+import pty
+import re
+import select
+import shutil
+import signal
+import struct
+import subprocess
+import termios
+import time
+from fcntl import ioctl
+
+import pytest
+
+from tests.cli.system import COMMAND, System, until
+
+pytestmark = pytest.mark.slow
+ID = re.compile(r"[a-z]{3}[0-9a-z]{23}")
+
+
+def on_a_terminal(system: System, *words: str, columns: int = 100, environ: dict[str, str] = {}) -> tuple[int, str]:
+    """Run a command on a pseudo terminal; return its exit code and what a person would see, escape sequences and all."""
+    ours, theirs = pty.openpty()
+    ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+    child = subprocess.Popen(
+        [*COMMAND, *words], env={**system.environ, "TERM": "xterm", **environ}, stdin=theirs, stdout=theirs, stderr=theirs, close_fds=True
+    )
+    os.close(theirs)
+    seen = b""
+    while True:
+        ready, _, _ = select.select([ours], [], [], 60)
+        try:
+            chunk = os.read(ours, 65536) if ready else b""
+        except OSError:
+            break
+        if not chunk:
+            break
+        seen += chunk
+    os.close(ours)
+    return child.wait(10), seen.decode()
+
+
+# Exit codes.
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["installs", "list"], 0, ""),
+        (["installs", "get", "nope"], 3, "exclave: no install 'nope'\n"),
+        (["workflows", "list", "nope"], 3, "exclave: no install 'nope'\n"),
+        (["workflows", "watch", "nope"], 3, "exclave: no workflow nope in this org\n"),
+        (["workflows", "cancel", "inw" + "0" * 23], 3, f"exclave: no workflow inw{'0' * 23}\n"),
+        (["sandbox-runs", "nope"], 3, "exclave: no install 'nope' in this org\n"),
+        (["logs", "nope"], 3, "exclave: nothing with the id nope has logs\n"),
+        (["logs", "nope", "-f"], 3, "exclave: nothing with the id nope has logs\n"),
+        (["installs", "create", "x", "--app", "nope"], 3, "exclave: app 'nope' not found\n"),
+        (["installs", "create", "x", "--app", "hello", "--input", "greeting"], 2, "exclave: --input greeting: write it as name=value\n"),
+        (["workflows", "watch", "x", "--until", "dawn"], 2, "exclave: --until dawn: choose finished or approval\n"),
+        (["apps", "create", "Bad Name"], 1, "exclave: name: 'Bad Name' may hold lower case letters"),
+        (["server", "--role", "king"], 2, "exclave: --role king: choose api, worker or all\n"),
+        (["openapi", "--audience", "moon"], 2, "exclave: 'moon' is no audience: choose public or runner\n"),
+        (["installs", "create"], 2, "Usage: "),
+    ],
+)
+def test_each_failure_has_its_exit_code_and_one_clear_line_on_stderr(hello, words, code, said):
+    done = hello.exclave(*words, code=code)
+    assert done.stderr.startswith(said)
+    assert "Traceback" not in done.stderr
+    if code:
+        assert done.stdout == ""
+
+
+def test_a_server_that_is_not_there_is_said_within_seconds(hello):
+    began = time.monotonic()
+    done = hello.exclave("installs", "list", code=2, environ={"EXCLAVE_API_URL": "http://127.0.0.1:1"})
+    assert time.monotonic() - began < 10
+    assert "Is the server running" in done.stderr
+    assert "`exclave up`" in done.stderr
+
+
+def test_a_wrong_token_is_said_with_the_way_out(hello):
+    done = hello.exclave("installs", "list", code=1, environ={"EXCLAVE_TOKEN": "wrong"})
+    assert "the token is not valid" in done.stderr
+    assert "give a fresh one" in done.stderr
+
+
+def test_no_context_is_usage(tmp_path, hello):
+    done = hello.exclave("installs", "list", code=2, environ={"HOME": str(tmp_path)})
+    assert "run `exclave up`, or set EXCLAVE_API_URL and EXCLAVE_TOKEN" in done.stderr
+
+
+def test_ctrl_c_of_a_watch_ends_with_130(hello):
+    workflow = hello.install("hello", "interrupted")
+    hello.exclave("workflows", "watch", workflow, "--until", "approval")
+    child = subprocess.Popen([*COMMAND, "workflows", "watch", workflow], env=hello.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert child.stdout is not None
+    child.stdout.readline()
+    child.send_signal(signal.SIGINT)
+    out, err = child.communicate(timeout=20)
+    assert child.returncode == 130
+    assert b"Traceback" not in out + err
+
+
+def test_a_reader_that_goes_away_makes_no_noise(hello):
+    done = subprocess.run(
+        ["/bin/sh", "-c", f"{' '.join(COMMAND)} installs state acme | head -c 10"], env=hello.environ, capture_output=True, text=True
+    )
+    assert len(done.stdout) == 10
+    assert "Traceback" not in done.stderr
+    assert "Broken" not in done.stderr
+
+
+# What is printed.
+
+
+def test_lists_are_columns_divided_by_tabs_without_a_terminal(hello):
+    lines = hello.exclave("installs", "list", environ={"COLUMNS": "60"}).stdout.splitlines()
+    assert lines[0].split("\t") == ["NAME", "ID", "APP", "SANDBOX", "COMPONENTS", "RUNNER"]
+    acme = next(line.split("\t") for line in lines if line.startswith("acme"))
+    assert ID.fullmatch(acme[1])
+    assert acme[3:] == ["active", "active", "active"]
+
+
+@pytest.mark.parametrize(
+    ("words", "keys"),
+    [
+        (["apps", "list"], {"id", "name", "status"}),
+        (["installs", "list"], {"id", "name", "app_id"}),
+        (["workflows", "list", "acme"], {"id", "type", "status", "finished"}),
+        (["sandbox-runs", "acme"], {"id", "run_type", "status"}),
+        (["doctor"], {"check", "ok", "what"}),
+    ],
+)
+def test_every_list_is_json_on_demand_and_nothing_else_is_on_stdout(hello, words, keys):
+    found = hello.json(*words)
+    assert isinstance(found, list)
+    assert keys <= found[0].keys()
+
+
+def test_one_thing_is_one_json_object(hello):
+    install = hello.json("installs", "get", "acme")
+    assert install["name"] == "acme"
+    assert hello.json("installs", "state", "acme")["inputs"]["inputs"]["greeting"] == "hi"
+    workflow = hello.json("workflows", "list", "acme")[-1]["id"]
+    assert hello.json("workflows", "get", workflow)["id"] == workflow
+    assert hello.json("workflows", "watch", workflow)["finished"] is True
+
+
+def test_logs_are_one_json_object_a_line_in_order(hello):
+    (run,) = hello.json("sandbox-runs", "acme")
+    records = [json.loads(line) for line in hello.exclave("logs", run["id"], "--json").stdout.splitlines()]
+    assert len(records) > 5
+    stamps = [record["timestamp"] for record in records]
+    assert stamps == sorted(stamps)
+    assert any("Apply complete" in record["body"] for record in records)
+    assert hello.exclave("logs", run["id"], "-f").stdout == hello.exclave("logs", run["id"]).stdout, "a closed stream ends the tail"
+
+
+def test_a_terminal_gets_a_table_that_fits_it(hello):
+    code, seen = on_a_terminal(hello, "installs", "list", columns=60)
+    assert code == 0
+    assert "\t" not in seen
+    assert max(len(line) for line in re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", seen).splitlines()) <= 60
+
+
+def test_a_watch_on_a_terminal_is_a_live_table(hello):
+    workflow = hello.json("workflows", "list", "acme")[-1]["id"]
+    code, seen = on_a_terminal(hello, "workflows", "watch", workflow)
+    assert code == 0
+    assert "\x1b[" in seen
+    assert "STEP" in seen
+    assert "provision sandbox apply plan" in seen
+
+
+def test_no_color_means_no_colour(hello):
+    workflow = hello.json("workflows", "list", "acme")[-1]["id"]
+    _, coloured = on_a_terminal(hello, "workflows", "watch", workflow)
+    _, plain = on_a_terminal(hello, "workflows", "watch", workflow, environ={"NO_COLOR": "1"})
+    assert "\x1b[32m" in coloured
+    assert not re.search(r"\x1b\[[0-9;]*3[0-7]m", plain)
+
+
+# A workflow, from the first question to its end.
+
+
+@pytest.fixture(scope="module")
+def asking(hello) -> tuple[System, str]:
+    made = hello.json("installs", "create", "asked", "--app", "hello", "--input", "greeting=hi")
+    assert made.keys() == {"install", "workflow_id"}
+    assert made["install"]["name"] == "asked"
+    assert ID.fullmatch(made["workflow_id"])
+    hello.exclave("workflows", "watch", made["workflow_id"], "--until", "approval")
+    return hello, made["workflow_id"]
+
+
+def test_a_plan_is_shown_approved_and_applied(asking):
+    system, workflow = asking
+    assert "+ terraform_data.ground" in system.exclave("workflows", "plan", workflow).stdout
+    contents = system.json("workflows", "plan", workflow)
+    assert contents["resource_changes"][0]["address"] == "terraform_data.ground"
+    assert "no step" in system.exclave("workflows", "approve", workflow, "--step", "nothing", code=1).stderr
+    assert system.exclave("workflows", "approve", workflow, "--note", "fine").stdout == "approve\tprovision sandbox plan\n"
+    system.exclave("workflows", "approve", workflow, "--all")
+    followed = system.exclave("logs", "asked", "-f").stdout
+    done = system.exclave("workflows", "watch", workflow)
+    assert done.stdout.splitlines()[-1].startswith("success            Provisioned install")
+    assert all(re.match(r"[a-z-]+ +\S", line) for line in done.stdout.splitlines()), "one line per change"
+    assert "web answers: hi from 10.0.0.10" in followed, "a followed install shows the work that began later, too"
+    assert "no step" in system.exclave("workflows", "approve", workflow, code=1).stderr
+    assert "no step" in system.exclave("workflows", "retry", workflow, code=1).stderr
+    assert "not cancelable" in system.exclave("workflows", "cancel", workflow, code=1).stderr
+
+
+def test_a_denied_plan_ends_the_workflow_and_the_next_attempt_works(hello):
+    workflow = hello.install("hello", "denied")
+    hello.exclave("workflows", "watch", workflow, "--until", "approval")
+    hello.exclave("workflows", "deny", workflow, "--note", "not on a Friday")
+    done = hello.exclave("workflows", "watch", workflow, code=1)
+    assert done.stderr == (
+        "exclave: the workflow ended with error: the plan of step 'provision sandbox plan' was denied: not on a Friday\n"
+    )
+    again = hello.exclave("installs", "reprovision", "denied").stdout.strip()
+    hello.exclave("workflows", "approve", again, "--all")
+    hello.exclave("workflows", "watch", again)
+
+
+def test_a_workflow_is_cancelled(hello):
+    workflow = hello.install("hello", "cancelled")
+    hello.exclave("workflows", "watch", workflow, "--until", "approval")
+    hello.exclave("workflows", "cancel", workflow)
+    assert "cancelled" in hello.exclave("workflows", "watch", workflow, code=1).stderr
+
+
+def test_a_failed_step_is_retried_or_skipped(hello, tmp_path):
+    marker = tmp_path / "marker"
+    tmp_path.chmod(0o755)
+
+    def needs_marker(directory):
+        action = directory / "actions" / "check.toml"
+        action.write_text(action.read_text().replace("set -eu\n", f"set -eu\ntest -e {marker}\n"))
+
+    hello.exclave("apps", "sync", str(hello.app("flaky", needs_marker)))
+    workflow = hello.install("flaky", "flaky", "--approve-all")
+    failed = hello.exclave("workflows", "watch", workflow, code=1)
+    assert "step 'check Action Run (post-provision)'" in failed.stderr
+    assert f"exclave workflows retry {workflow}" in failed.stderr
+    marker.touch()
+    hello.exclave("workflows", "retry", workflow)
+    hello.exclave("workflows", "watch", workflow)
+    marker.unlink()
+    again = hello.install("flaky", "skipped", "--approve-all")
+    hello.exclave("workflows", "watch", again, code=1)
+    hello.exclave("workflows", "skip", again)
+    until(lambda: hello.json("workflows", "get", again).get("finished"))
+    steps = {step["name"]: step["status"]["status"] for step in hello.json("workflows", "get", again)["steps"]}
+    assert steps["check Action Run (post-provision)"] == "user-skipped"
+
+
+def test_doctor_says_what_is_missing(hello, tmp_path):
+    done = hello.exclave("doctor", code=1, environ={"PATH": str(tmp_path)})
+    assert "FAIL terraform" in done.stdout
+    assert "EXCLAVE_TERRAFORM=/path" in done.stdout
+    assert shutil.which("git") is None or "ok   git" in done.stdout

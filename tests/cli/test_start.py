@@ -1,0 +1,70 @@
+"""How the command starts: what it imports, how it speaks of itself."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+import typer.main
+
+from exclave.cli import main
+from tests.cli.system import COMMAND, ROOT
+
+# Of the server, or too slow to load for a command that lists a few rows.
+HEAVY = (
+    "sqlalchemy", "litestar", "procrastinate", "asyncpg", "psycopg", "uvicorn", "alembic", "cryptography", "gotpl", "tomlkit", "yaml",
+    "opentelemetry", "regopy", "pygls", "exclave.api", "exclave.domain", "exclave.engine", "exclave.server", "exclave.config",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["installs", "list"], ["apps", "list"], ["workflows", "list", "acme"], ["workflows", "get", "inw1"], ["logs", "acme"],
+        ["sandbox-runs", "acme"], ["doctor"], ["--version"],
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_a_command_imports_nothing_of_the_server(words, tmp_path):
+    program = (
+        "import sys, json\n"
+        "sys.argv = ['exclave', *json.loads(sys.argv[1])]\n"
+        "from exclave.cli.__main__ import main\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        "print('LOADED ' + json.dumps(sorted(sys.modules)))\n"
+    )
+    environ = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "PYTHONPATH": str(ROOT / "src"), "EXCLAVE_API_URL": "http://127.0.0.1:1"}
+    done = subprocess.run([sys.executable, "-P", "-c", program, json.dumps(words)], env=environ, capture_output=True, text=True, timeout=60)
+    loaded = json.loads(done.stdout.rpartition("LOADED ")[2])
+    assert "exclave.cli" in loaded
+    assert [name for name in loaded if any(name == heavy or name.startswith(heavy + ".") for heavy in HEAVY)] == []
+
+
+def commands():
+    """Every command of the tree, as words."""
+    for name, (place, _) in {**main.NOUNS, **main.COMMANDS}.items():
+        yield (name,)
+        if ":" not in place:
+            group = typer.main.get_command(main.app).get_command(None, name)
+            yield from ((name, under) for under, command in group.commands.items() if not command.hidden)
+
+
+@pytest.mark.parametrize("words", list(commands()), ids=" ".join)
+def test_every_command_explains_itself_and_every_option(words, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main.main([*words, "--help"])
+    assert not ended.value.code
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith(f"Usage: exclave {' '.join(words)}")
+    assert len(lines[2].strip()) > 10, "a command says what it does"
+    assert all(len(line) <= 100 for line in lines)
+    options = [line.strip() for line in lines if line.strip().startswith("-")]
+    bare = [line for line in options if len(line.split("  ")) < 2]
+    continued = {lines[i].strip() for i in range(len(lines) - 1) if lines[i + 1].startswith(" " * 8)}
+    assert [line for line in bare if line not in continued] == [], "an option without a word on what it does"
+
+
+def test_what_is_no_command_is_usage(tmp_path):
+    done = subprocess.run([*COMMAND, "frobnicate"], env={"PYTHONPATH": str(ROOT / "src"), "HOME": str(tmp_path)}, capture_output=True)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert b"No such command 'frobnicate'" in done.stderr
