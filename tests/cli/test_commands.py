@@ -11,6 +11,7 @@ import struct
 import subprocess
 import termios
 import time
+from collections.abc import Mapping
 from fcntl import ioctl
 
 import pytest
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.slow
 ID = re.compile(r"[a-z]{3}[0-9a-z]{23}")
 
 
-def on_a_terminal(system: System, *words: str, columns: int = 100, environ: dict[str, str] = {}) -> tuple[int, str]:
+def on_a_terminal(system: System, *words: str, columns: int = 100, environ: Mapping[str, str] = {}) -> tuple[int, str]:
     """Run a command on a pseudo terminal; return its exit code and what a person would see, escape sequences and all."""
     ours, theirs = pty.openpty()
     ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
