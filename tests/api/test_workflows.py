@@ -11,7 +11,7 @@ from exclave.domain.installs.models import InstallComponent
 from exclave.domain.sandboxes.models import InstallSandboxRun
 from tests.domain.installs import made
 from tests.domain.workflows import stage as stages
-from tests.domain.workflows.stage import CREATES, applied, failed
+from tests.domain.workflows.stage import CREATES, applied, failed, planned
 
 
 @pytest.fixture
@@ -289,6 +289,22 @@ async def test_a_deploy_of_a_foreign_or_unknown_build_is_refused(client, provisi
         build.status, build.status_description = "error", "compiler is away"
     failed_build = await client.post(f"{root}/deploys", json={"build_id": web["build_id"]})
     assert (failed_build.status_code, "compiler is away" in failed_build.json()["description"]) == (400, True)
+
+
+async def test_a_deploy_that_waits_its_turn_is_cancelled_with_its_workflow(client, provisioned):
+    root = f"/v1/installs/{provisioned.install.id}"
+    provisioned.answers["terraform-deploy", "create-apply-plan", "db"] = planned(CREATES)
+    db = (await client.get(f"{root}/components/db/deploys/latest")).json()
+    first = await client.post(f"{root}/deploys", json={"build_id": db["build_id"]})
+    second = await client.post(f"{root}/deploys", json={"build_id": db["build_id"]})
+    await provisioned.work()
+    for answer, status in ((first, "pending-approval"), (second, "queued")):
+        assert (await client.get(f"{root}/deploys/{answer.json()['id']}")).json()["status"] == status
+    for answer in (second, first):
+        assert (await client.post(f"/v1/workflows/{answer.headers['x-nuon-install-workflow-id']}/cancel")).status_code == 202
+        await provisioned.drain()
+        shown = (await client.get(f"{root}/deploys/{answer.json()['id']}")).json()
+        assert (shown["status"], shown["status_v2"]["status"]) == ("cancelled", "cancelled")
 
 
 async def test_one_sandbox_run_is_read_by_both_paths(client, stranger, provisioned):
