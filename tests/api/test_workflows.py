@@ -11,7 +11,7 @@ from exclave.domain.installs.models import InstallComponent
 from exclave.domain.sandboxes.models import InstallSandboxRun
 from tests.domain.installs import made
 from tests.domain.workflows import stage as stages
-from tests.domain.workflows.stage import CREATES, applied, failed
+from tests.domain.workflows.stage import CREATES, applied, failed, planned
 
 
 @pytest.fixture
@@ -289,6 +289,60 @@ async def test_a_deploy_of_a_foreign_or_unknown_build_is_refused(client, provisi
         build.status, build.status_description = "error", "compiler is away"
     failed_build = await client.post(f"{root}/deploys", json={"build_id": web["build_id"]})
     assert (failed_build.status_code, "compiler is away" in failed_build.json()["description"]) == (400, True)
+
+
+async def test_a_deploy_that_waits_its_turn_is_cancelled_with_its_workflow(client, provisioned):
+    root = f"/v1/installs/{provisioned.install.id}"
+    provisioned.answers["terraform-deploy", "create-apply-plan", "db"] = planned(CREATES)
+    db = (await client.get(f"{root}/components/db/deploys/latest")).json()
+    first = await client.post(f"{root}/deploys", json={"build_id": db["build_id"]})
+    second = await client.post(f"{root}/deploys", json={"build_id": db["build_id"]})
+    await provisioned.work()
+    for answer, status in ((first, "pending-approval"), (second, "queued")):
+        assert (await client.get(f"{root}/deploys/{answer.json()['id']}")).json()["status"] == status
+    for answer in (second, first):
+        assert (await client.post(f"/v1/workflows/{answer.headers['x-nuon-install-workflow-id']}/cancel")).status_code == 202
+        await provisioned.drain()
+        shown = (await client.get(f"{root}/deploys/{answer.json()['id']}")).json()
+        assert (shown["status"], shown["status_v2"]["status"]) == ("cancelled", "cancelled")
+
+
+async def test_no_answer_about_a_run_holds_a_secret(client, provisioned):
+    root = f"/v1/installs/{provisioned.install.id}"
+    run = await provisioned.row(InstallSandboxRun)
+    workflow = await workflow_of(client, provisioned)
+    paths = [f"{root}/deploys", f"{root}/workflows", f"{root}/sandbox-runs?expand=all", f"{root}/sandbox-runs/{run.id}?expand=all"]
+    paths += [f"{root}/components/db/deploys/latest", f"{root}/components/db/outputs", f"{root}/state"]
+    for step in workflow["steps"]:
+        if "approval" in step:
+            approval = f"/v1/workflows/{workflow['id']}/steps/{step['id']}/approvals/{step['approval']['id']}"
+            paths += [approval, approval + "/contents"]
+    assert len(paths) > 11
+    for path in paths:
+        answer = await client.get(path)
+        assert answer.status_code == 200, path
+        assert "canary" not in answer.text, path
+
+
+async def test_changed_inputs_deploy_what_uses_them(client, runtime, org):
+    async with runtime.request(org.actor) as ctx:
+        await made.runner_role(ctx)
+        app = await made.app(ctx, components=())
+        using = ["inputs|size||nuon.inputs.inputs.size"]
+        db = await stages.component(ctx, app, "db", variables={"size": "{{ .nuon.inputs.inputs.size }}"}, references=using)
+        await stages.component(ctx, app, "web", needs=[db])
+        await stages.component(ctx, app, "alone")
+    stage = await stages.provisioning(runtime, org.actor, app, option="approve-all")
+    await stage.beat()
+    await stage.work()
+    assert await stage.status() == "success"
+    answer = await client.patch(f"/v1/installs/{stage.install.id}/inputs", json={"inputs": {"size": "7"}})
+    assert answer.status_code == 200
+    stage.workflow.id = answer.headers["x-nuon-install-workflow-id"]
+    assert await stage.work() == ["create-apply-plan db", "apply-plan db", "create-apply-plan web", "apply-plan web"]
+    assert await stage.status() == "success"
+    plan = next(claim for claim in reversed(stage.claimed) if claim.job.metadata["component_name"] == "db")
+    assert json.loads(bytes(plan.plan))["terraform"]["vars"] == {"size": "7"}
 
 
 async def test_one_sandbox_run_is_read_by_both_paths(client, stranger, provisioned):

@@ -18,7 +18,7 @@ from exclave.domain.states import service as states
 from exclave.engine.models import Workflow
 from exclave.kit import errors
 from exclave.kit.context import Ctx
-from exclave.kit.db import first, one
+from exclave.kit.db import every, first, one
 
 
 @dataclass(frozen=True)
@@ -141,6 +141,13 @@ async def end(ctx: Ctx, deploy: InstallDeploy, status: str, description: str, *,
     """Give a deploy its last status and close its log."""
     await move(ctx, deploy, status, description, mirrored=mirrored)
     await logs.close(ctx, await logs.open_stream(ctx, deploy))
+
+
+async def abandon(ctx: Ctx, workflow_id: str) -> None:
+    """Cancel the deploys of a cancelled workflow that no step has taken up: nobody else ever ends them."""
+    waiting = queries.visible_to(ctx.actor).where(InstallDeploy.install_workflow_id == workflow_id, InstallDeploy.step_key.is_(None))
+    for deploy in await every(ctx.db, waiting.where(InstallDeploy.status == "queued")):
+        await move(ctx, deploy, "cancelled", "the workflow was cancelled before it came to this deploy")
 
 
 async def row_of(ctx: Ctx, deploy: InstallDeploy) -> InstallComponent:

@@ -6,6 +6,7 @@ from typing import get_args
 import msgspec
 
 from exclave.domain.audit import service as audit
+from exclave.domain.deploys import service as deploys
 from exclave.domain.jobs import service as jobs
 from exclave.domain.workflows import queries
 from exclave.engine import service as engine
@@ -86,6 +87,7 @@ async def again(ctx: Ctx, step: WorkflowStep, operation: str) -> None:
 async def cancel(ctx: Ctx, workflow: Workflow) -> None:
     """Cancel a workflow that is not finished: its jobs end, its steps are cancelled."""
     await engine.cancel(ctx, workflow)
+    await deploys.abandon(ctx, workflow.id)
     await audit.record(ctx, "cancel", workflow)
 
 
