@@ -268,7 +268,9 @@ def test_people_see_snapshots_without_what_is_sensitive():
         "values": {
             "outputs": {"key": {"value": "canary-1", "sensitive": True}},
             "root_module": {
-                "resources": [{"address": "b.b", "values": {"a": "seen", "p": "canary-2"}, "sensitive_values": {"p": True}}],
+                "resources": [
+                    {"address": "b.b", "values": {"a": "seen", "p": "canary-2", "copy": "is canary-2"}, "sensitive_values": {"p": True}}
+                ],
                 "child_modules": [
                     {
                         "resources": [
@@ -283,3 +285,34 @@ def test_people_see_snapshots_without_what_is_sensitive():
     assert "canary" not in masked
     assert "seen" in masked
     assert rules.resources_in(shown) == ["b.b", "module.m.a.a"]
+
+
+def test_what_is_hidden_in_one_place_of_a_state_is_hidden_in_all_of_them() -> None:
+    """`terraform_data` copies its input to its output, and Terraform marks the input only."""
+    state = {
+        "version": 4,
+        "outputs": {"open": {"value": "at https://u:hunter22@host", "type": "string"}, "key": {"value": 12345678, "sensitive": True}},
+        "resources": [
+            {
+                "name": "kept",
+                "instances": [
+                    {
+                        "attributes": {
+                            "input": {"value": {"password": "hunter22"}},
+                            "output": {"value": ["hunter22", 12345678, 1]},
+                            "id": "a",
+                        },
+                        "sensitive_attributes": [[{"type": "get_attr", "value": "input"}]],
+                    }
+                ],
+            }
+        ],
+    }
+    shown = json.loads(rules.masked_state(json.dumps(state).encode()))
+    assert shown["outputs"]["open"]["value"] == f"at https://u:{rules.MASK}@host"
+    assert shown["resources"][0]["instances"][0]["attributes"] == {
+        "input": rules.MASK,
+        "output": {"value": [rules.MASK, rules.MASK, 1]},
+        "id": "a",
+    }
+    assert shown["version"] == 4

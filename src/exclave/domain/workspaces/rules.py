@@ -1,5 +1,7 @@
 """Decisions about Terraform state as pure functions on values (spec runner.md 1.7)."""
 
+import re
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -107,6 +109,7 @@ def resources_in(shown: Any) -> list[str]:
 
 
 MASK = "********"
+_SHORTEST_COPY = 6  # characters: what is shorter stands in a state for other reasons, too
 
 
 def masked_show(shown: Any) -> Any:
@@ -121,7 +124,7 @@ def masked_show(shown: Any) -> Any:
         }
     if "root_module" in values:
         values["root_module"] = _masked_module(values["root_module"])
-    return {**shown, "values": values} if values else shown
+    return {**shown, "values": _without_copies(values, _hidden(shown["values"], values))} if values else shown
 
 
 def _masked_module(module: dict[str, Any]) -> dict[str, Any]:
@@ -147,21 +150,27 @@ def masked_by(value: Any, marks: Any) -> Any:
 
 
 def masked_state(contents: bytes) -> bytes:
-    """A Terraform state as people may see it: sensitive outputs and attributes are asterisks, private data is left out."""
+    """A Terraform state as people may see it: sensitive outputs and attributes are asterisks, private data is left out.
+
+    Providers copy values to attributes that nobody marks (`terraform_data` its input to its output): what is hidden in one place is
+    hidden in all of them.
+    """
     state = msgspec.json.decode(contents)
+    hidden: list[Any] = []
     for output in (state.get("outputs") or {}).values():
         if output.get("sensitive"):
+            hidden.append(output.get("value"))
             output["value"] = MASK
     for resource in state.get("resources") or ():
         for instance in resource.get("instances") or ():
             instance.pop("private", None)
-            for path in instance.get("sensitive_attributes") or ():
-                _hide(instance.get("attributes"), path)
+            hidden += [_hide(instance.get("attributes"), path) for path in instance.get("sensitive_attributes") or ()]
+    state |= _without_copies({part: state[part] for part in ("outputs", "resources", "check_results") if part in state}, hidden)
     return msgspec.json.encode(state)
 
 
-def _hide(attributes: Any, path: Any) -> None:
-    """Hide what a path of a state names: steps such as `{"type": "get_attr", "value": "password"}`."""
+def _hide(attributes: Any, path: Any) -> Any:
+    """Hide what a path of a state names, and return what it was: steps such as `{"type": "get_attr", "value": "password"}`."""
     place = attributes
     steps = path if isinstance(path, list) else [path]
     for position, step in enumerate(steps):
@@ -169,8 +178,53 @@ def _hide(attributes: Any, path: Any) -> None:
         key = key.get("value") if isinstance(key, dict) else key
         try:
             if position == len(steps) - 1:
-                place[key] = MASK
-            else:
-                place = place[key]
+                was, place[key] = place[key], MASK
+                return was
+            place = place[key]
         except (KeyError, IndexError, TypeError):
-            return
+            break
+    return None
+
+
+def _hidden(before: Any, after: Any) -> Iterator[Any]:
+    """Yield what was masked on the way from one document to the other."""
+    if after == MASK:
+        yield before
+    elif isinstance(before, dict) and isinstance(after, dict):
+        for name in after.keys() & before.keys():
+            yield from _hidden(before[name], after[name])
+    elif isinstance(before, list) and isinstance(after, list):
+        for one, other in zip(before, after, strict=False):
+            yield from _hidden(one, other)
+
+
+def _without_copies(document: dict[str, Any], hidden: Iterable[Any]) -> dict[str, Any]:
+    """Hide what is hidden already wherever else it stands."""
+    secrets = sorted({text for value in hidden for text in _texts(value) if len(text) >= _SHORTEST_COPY}, key=len, reverse=True)
+    if not secrets:
+        return document
+    copies = re.compile("|".join(map(re.escape, secrets)))
+    return {name: _without(part, copies) for name, part in document.items()}
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every text and number in a value, as text."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        for part in value:
+            yield from _texts(part)
+    elif isinstance(value, str) or (isinstance(value, int | float) and not isinstance(value, bool)):
+        yield str(value)
+
+
+def _without(value: Any, secrets: re.Pattern[str]) -> Any:
+    if isinstance(value, str):
+        return secrets.sub(MASK, value)
+    if isinstance(value, dict):
+        return {name: _without(part, secrets) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_without(part, secrets) for part in value]
+    if isinstance(value, int | float) and not isinstance(value, bool) and secrets.fullmatch(str(value)):
+        return MASK
+    return value
