@@ -26,7 +26,7 @@ def components() -> dict[str, list[str]]:
 
 
 async def run(asked: Asked) -> list[Figure]:
-    rounds = 2 if asked.short else 6
+    rounds = 1 if asked.short else 6
     walls: list[float] = []
     warm: list[float] = []
     work: list[float] = []

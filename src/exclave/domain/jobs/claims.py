@@ -79,8 +79,11 @@ async def claim(ctx: Ctx, runner_id: str, groups: Collection[str], *, process: s
     """Claim the oldest waiting job of a runner in these groups, or return None. The answer holds its plan and a lease."""
     access.runner_only(ctx.actor)
     access.require(ctx.actor, runner_id)
-    if key and (before := await _claimed_before(ctx, runner_id, key)) is not None:
+    waits, known = (await ctx.db.execute(queries.LOOK, {"runner": runner_id, "key": key})).one()
+    if known and (before := await _claimed_before(ctx, runner_id, key)) is not None:
         return await _answer(ctx, before)
+    if not waits:
+        return None
     oldest = _waiting(ctx.actor).where(RunnerJob.runner_id == runner_id, RunnerJob.group.in_(list(groups)))
     taken = await _take(ctx, oldest.order_by(RunnerJob.created_at, RunnerJob.id).limit(1), process=process, renewed_by="lease", key=key)
     return await _answer(ctx, taken) if taken is not None else None

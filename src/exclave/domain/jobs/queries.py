@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import ColumnElement, ScalarSelect, Select, Text, and_, cast, exists, false, func, or_, select
+from sqlalchemy import ColumnElement, ScalarSelect, Select, Text, and_, bindparam, cast, exists, false, func, or_, select
 from sqlalchemy.orm import aliased
 
 from exclave.domain.jobs.models import (
@@ -56,6 +56,19 @@ def serial_key_in_use() -> ColumnElement[bool]:
         .correlate(RunnerJob)
     )
     return and_(RunnerJob.serial_key != "", exists(running))
+
+
+# Is there anything for a runner that asks? Most of its looks find nothing, so they cost no more than this: made once, two index look-ups.
+LOOK = select(
+    exists().where(RunnerJob.runner_id == bindparam("runner"), RunnerJob.status == "available").label("waits"),
+    exists()
+    .where(
+        RunnerJobExecution.runner_id == bindparam("runner"),
+        RunnerJobExecution.claim_key == bindparam("key"),
+        RunnerJobExecution.claim_key != "",
+    )
+    .label("known"),
+)
 
 
 def executions_of(actor: Actor, job_ids: Sequence[str]) -> Select[RunnerJobExecution]:
