@@ -46,11 +46,14 @@ async def run(asked: Asked) -> list[Figure]:
                 for number in range(many)
             ]
             durable = 2 / await asyncio.to_thread(pgbench, cluster, "select 1;\ninsert into probe values (1);", 1, clients=1, before=_TABLE)
+            before = world.cpu(place.server)
             one, all_of_them = await _measured(place, alone, events[0]), await _measured(place, crowd, events[1])
+            used = world.cpu(place.server) - before
     bound = {"bound": durable * 1000, "bound_is": "2 durable transactions, one client"}
     return [
         *_figures("1 workflow", one, bound),
         *_figures(f"{many} workflows", all_of_them, bound),
+        Figure("processor of the server, an event", used / (len(one) + len(all_of_them)) * 1000, "ms"),
     ]
 
 
@@ -85,8 +88,9 @@ async def _simulated(place: world.World, runtime: Runtime, app_id: str, name: st
     """Make an install with a simulated runner and wait until it is provisioned."""
     install_id, workflow_id = await place.install(app_id, name)
     runner_id = (await place.get(f"/v1/installs/{install_id}"))["runner_id"]
-    while runner_id not in await runners.local_runners(runtime):  # until its workflow has got to the step that asks for it
-        await asyncio.sleep(0.02)  # noqa: ASYNC110 - another process tells us nothing
+    # Until its workflow has got to the step that asks for it: another process tells us nothing.
+    while runner_id not in await runners.local_runners(runtime):  # noqa: ASYNC110
+        await asyncio.sleep(0.02)
     token = await runners.local_token(runtime, runner_id, timedelta(hours=1))
     runner = SimulatedRunner(runner_id, int(place.runner_url.rpartition(":")[2]), token, lambda: 0.0)
     _tasks.add(asyncio.create_task(runner.run()))
@@ -144,9 +148,10 @@ async def _server(place: world.World, cluster: Cluster) -> AsyncIterator[Runtime
         place.database = await world.connected(cluster)
         extra = {name: value for name, value in place.environ.items() if name not in ("PATH", "PYTHONPATH", "HOME")}
         async with (
-            child("-P", "-m", "exclave.server", "server", port=public, **extra),
+            child("-P", "-m", "exclave.server", "server", port=public, **extra) as server,
             httpx.AsyncClient(timeout=60, trust_env=False, limits=httpx.Limits(max_connections=20)) as place.http,
         ):
+            place.server = server.pid
             try:
                 yield process.runtime
             finally:

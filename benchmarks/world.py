@@ -46,6 +46,7 @@ class World:
     environ: dict[str, str]
     url: str = ""
     runner_url: str = ""
+    server: int = 0  # the process that was started
     token: str = ""
     org_id: str = ""
     http: httpx.AsyncClient = field(init=False)
@@ -143,6 +144,7 @@ async def up(world: World) -> AsyncIterator[asyncio.subprocess.Process]:
         access = json.loads((world.base / "data" / "server" / "access.json").read_text())
         world.url, world.runner_url = facts["public"], facts["runner"]
         world.token, world.org_id = access["token"], access["org_id"]
+        world.server = process.pid
         world.database = await connected(postgres.find(world.base / "data"))
         async with httpx.AsyncClient(timeout=60, trust_env=False) as world.http:
             yield process
@@ -163,6 +165,24 @@ async def connected(cluster: Cluster | None) -> Database:
     connection = await asyncpg.connect(cluster.owner_url.replace("+asyncpg", ""))
     await connection.execute("set role exclave_engine")
     return Database(connection)
+
+
+def cpu(root: int) -> float:
+    """Seconds of processor that a process and its living descendants, and those that they have waited for, used until now.
+
+    Unlike a wall it hardly depends on what else the machine does. 0.0 where there is no /proc.
+    """
+    children: dict[int, list[int]] = {}
+    used: dict[int, int] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            fields = stat.read_text().rpartition(")")[2].split()
+            children.setdefault(int(fields[1]), []).append(int(stat.parent.name))
+            used[int(stat.parent.name)] = sum(int(field) for field in fields[11:15])
+    found = [root]
+    for pid in found:
+        found += children.get(pid, [])
+    return sum(used.get(pid, 0) for pid in found) / os.sysconf("SC_CLK_TCK")
 
 
 async def run(*argv: str, environ: Mapping[str, str], cwd: Path | None = None) -> bytes:
