@@ -13,6 +13,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "tests/e2e/" in item.nodeid:
             item.add_marker(pytest.mark.slow)
+            item.add_marker(pytest.mark.xdist_group("e2e"))  # one system for all, with `--dist loadgroup`
             item.add_marker(
                 pytest.mark.skipif(not (shutil.which("terraform") or shutil.which("tofu")), reason="no terraform or tofu on PATH")
             )

@@ -232,3 +232,24 @@ def test_a_stale_plan_is_made_again_and_asked_about_again(watched: Watched) -> N
     watched.watch(workflow)
     assert lines(file) == ["began", "ended"] * 2
     assert watched.state_of(workspace)["outputs"]["version"]["value"] == 2
+
+
+def test_a_killed_postgresql_is_started_again_and_the_provision_completes(up: Up) -> None:
+    system = up()
+    file, hold = system.base / "database.ledger", system.base / "hold"
+    hold.touch()
+    system.vendor(write_app(system.apps / "database", sandbox=ledger(file, hold=hold)))
+    install, workflow, _ = system.customer("acme", "database", "--approve-all")
+    until(lambda: lines(file) == ["began"])
+    before = system.postgres_pid()
+    os.kill(before, signal.SIGKILL)
+    hold.unlink()
+    until(lambda: "PostgreSQL ended by itself (-9), starting it again" in system.said())
+    until(lambda: system.api("GET", f"/v1/installs/{install}").status_code == 200)
+    assert system.postgres_pid() != before
+    system.watch(workflow)
+    assert lines(file) == ["began", "ended"]
+    assert {job["execution_count"] for job in jobs_of(system)} == {1}
+    assert "Traceback" not in system.said()
+    assert system.stop() < 10
+    assert not processes_with(str(system.data))

@@ -44,6 +44,9 @@ class Background:
             while True:
                 try:
                     seconds = await sweep(self._runtime)
+                except Unavailable as problem:
+                    log.warning("a sweep could not run, it runs again soon: %s", problem.description)
+                    seconds = 1.0
                 except Exception:
                     log.exception("a sweep failed, it runs again soon")
                     seconds = 1.0

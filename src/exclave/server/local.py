@@ -17,6 +17,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from exclave.domain.runners import service as runners
+from exclave.kit import errors
 from exclave.kit.context import Runtime
 
 log = logging.getLogger(__name__)
@@ -63,6 +64,8 @@ class LocalRunners:
                         await self._end(runner_id)
                     for runner_id in wanted.keys() - self._children.keys():
                         await self._start(runner_id, wanted[runner_id])
+                except errors.Unavailable as problem:
+                    log.warning("local runners could not be looked after, trying again: %s", problem.description)
                 except Exception:
                     log.exception("local runners could not be looked after, trying again")
                 await hints.wait(15)

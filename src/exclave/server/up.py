@@ -5,9 +5,12 @@ import contextlib
 import json
 import os
 import socket
+import subprocess
 from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import Future
+from pathlib import Path
 
+from exclave.kit import postgres
 from exclave.kit.postgres import Cluster
 from exclave.migrations import upgrade as upgrades
 from exclave.server import runtime as runtimes
@@ -17,6 +20,8 @@ from exclave.server.launch import Announce, say
 from exclave.server.local import LocalRunners
 from exclave.server.runtime import Urls
 from exclave.server.settings import Settings
+
+_RESTART_SECONDS = 5.0
 
 
 async def up(
@@ -41,13 +46,51 @@ async def up(
 
         @contextlib.asynccontextmanager
         async def local_runners() -> AsyncIterator[None]:
-            async with runners.running():
-                _announce(settings, access, announce)
-                yield
+            watch = asyncio.create_task(_keep_database(settings.data_dir, cluster))
+            try:
+                async with runners.running():
+                    _announce(settings, access, announce)
+                    yield
+            finally:
+                watch.cancel()
 
         await serve.serve(settings, process.runtime, sockets, apps=apps, beside=local_runners)
     finally:
         await process.close()
+
+
+async def _keep_database(base: Path, cluster: Cluster) -> None:
+    """Start PostgreSQL again when it ends by itself (killed for its memory, say): what was committed is there, and pools reconnect."""
+    while True:
+        if cluster.process is None:
+            return
+        code = await _end_of(cluster.process)
+        say(f"PostgreSQL ended by itself ({code}), starting it again")
+        while True:
+            try:
+                cluster = await asyncio.to_thread(postgres.start, base, progress=say)
+                break
+            except postgres.PostgresProblem as problem:
+                say(f"exclave: {problem}; trying again in {_RESTART_SECONDS:g} s")
+                await asyncio.sleep(_RESTART_SECONDS)
+
+
+async def _end_of(process: "subprocess.Popen[bytes]") -> int:
+    """Wait without a thread, which would hold up our own end."""
+    loop, ended = asyncio.get_running_loop(), asyncio.Event()
+    try:
+        watch = os.pidfd_open(process.pid)
+    except (AttributeError, OSError):  # no such call on this system, or it has ended and was waited for
+        while process.poll() is None:  # noqa: ASYNC110 - nothing tells it here
+            await asyncio.sleep(1.0)
+        return process.wait()
+    try:
+        loop.add_reader(watch, ended.set)
+        await ended.wait()
+    finally:
+        loop.remove_reader(watch)
+        os.close(watch)
+    return process.wait()
 
 
 def _announce(settings: Settings, access: FirstAccess, announce: Announce | None) -> None:
