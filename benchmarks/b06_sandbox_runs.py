@@ -21,7 +21,7 @@ _BOUND_IS = "the same bytes by one hand-written statement, served raw"
 
 async def run(asked: Asked) -> list[Figure]:
     """Fill a database, serve it by `exclave server` and by the bound, check that both say the same, then load one after the other."""
-    installs, runs, seconds = (500, 5_000, 0.5) if asked.short else (10_000, 100_000, 6.0)
+    installs, runs, seconds = (300, 3_000, 0.5) if asked.short else (10_000, 100_000, 6.0)
     figures: list[Figure] = []
     async with database() as cluster:
         await fill(cluster, installs=installs, runs=runs, orgs=_ORGS)
