@@ -29,6 +29,23 @@ async def database() -> AsyncIterator[Cluster]:
         shutil.rmtree(base, ignore_errors=True)
 
 
+def cpu_seconds(*pids: int) -> float:
+    """The processor time that processes have used so far. It says what work costs, however busy the machine is."""
+    ticks = 0
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def backends(cluster: Cluster) -> list[int]:
+    """The processes of a cluster."""
+    postmaster = int((cluster.data / "postmaster.pid").read_text().split()[0])
+    children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()
+    return [postmaster, *map(int, children)]
+
+
 def free_port() -> int:
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))

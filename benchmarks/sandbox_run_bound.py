@@ -6,6 +6,7 @@ this benchmark: they write just the fields that are not empty there. There is no
 
 # ruff: noqa: S608 - statements of constants
 
+import asyncio
 import sys
 from typing import Any
 
@@ -106,19 +107,21 @@ def statement(everything: bool) -> str:
         'run_type', r.run_type, 'runner_jobs', (select json_agg({_job(everything)} order by j.created_at desc) from {_JOBS_FROM}
             where j.owner_id = r.id), 'status', r.status, 'status_description', r.status_description, 'status_v2', r.status_v2,
         {_WORKFLOW if everything else ""} 'workflow_id', r.install_workflow_id, {_common("r")}) order by r.created_at desc, r.id desc)::text
-    from page r"""  # noqa: S608 - constants of this file only
+    from page r"""
 
 
 class App:
     """Asks the database and sends what it says."""
 
     def __init__(self, dsn: str) -> None:
-        self.dsn, self.pool = dsn, None
+        self.dsn, self.opened = dsn, asyncio.Lock()
+        self.pool: asyncpg.Pool | None = None
         self.statements = {b"default": statement(False), b"all": statement(True)}
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        if self.pool is None:
-            self.pool = await asyncpg.create_pool(self.dsn, min_size=12, max_size=12, server_settings={"jit": "off"})
+        async with self.opened:
+            if self.pool is None:
+                self.pool = await asyncpg.create_pool(self.dsn, min_size=12, max_size=12, server_settings={"jit": "off"})
         _, depth, install = scope["raw_path"].split(b"/")
         body = (await self.pool.fetchval(self.statements[depth], install.decode())).encode()
         headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]

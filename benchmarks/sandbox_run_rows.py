@@ -16,8 +16,8 @@ STEPS = 8
 _STATUS = """jsonb_build_object('created_by_id', {by}, 'created_at_ts', 1767312245, 'status', '{word}',
     'status_human_description', 'finished as planned', 'metadata', jsonb_build_object('detail', 'active'),
     'history', jsonb_build_array(
-        jsonb_build_object('created_by_id', {by}, 'created_at_ts', 1767312240, 'status', 'queued', 'status_human_description', 'waits'),
-        jsonb_build_object('created_by_id', {by}, 'created_at_ts', 1767312242, 'status', 'applying', 'status_human_description', 'runs')))"""
+        jsonb_build_object('created_by_id', {by}, 'created_at_ts', 1767312240, 'status', 'queued', 'status_human_description', 'wait'),
+        jsonb_build_object('created_by_id', {by}, 'created_at_ts', 1767312242, 'status', 'applying', 'status_human_description', 'run')))"""
 _OUTPUTS = (
     """{"region": "eu-west-3", "zones": ["eu-west-3a", "eu-west-3b"], "cluster": {"name": "one", "size": 3, "cost": 1.50, "tags": null}}"""
 )
@@ -113,7 +113,8 @@ def _rows(installs: int, runs: int, orgs: int) -> list[_Row]:
         _row("apps", "app", "n", of_org, name="'app'", status="'active'", **org),
         _row("app_configs", "apc", "n", of_org, app_id=_id("app", "n"), version="3", status="'active'", component_ids="'[]'", **org),
         _row("app_sandbox_configs", "asc", "n", of_org, terraform_version="'1.11.3'", variables="'{\"region\": \"eu-west-3\"}'",
-             env_vars="'{\"TF_LOG\": \"info\"}'", variables_files="'[]'", references="'[\"inputs|region||.nuon.inputs.inputs.region\"]'", **app),
+             env_vars="'{\"TF_LOG\": \"info\"}'", variables_files="'[]'",
+             references="'[\"inputs|region||.nuon.inputs.inputs.region\"]'", **app),
         _row("app_runner_configs", "arc", "n", of_org, app_runner_type="'aws-ecs'",
              **app),
         _row("public_git_vcs_configs", "vcs", "n", of_org, component_config_id=_id("asc", "n"), repo="'acme/infra'",
@@ -139,12 +140,14 @@ def _rows(installs: int, runs: int, orgs: int) -> list[_Row]:
         _row("runner_jobs", "job", job, of_job, runner_id=_id("run", "i"), owner_id=_id("sbr", "n"), owner_type="'install_sandbox_runs'",
              log_stream_id=_id("log", "n"), queue_timeout="86400000000000", available_timeout="30000000000",
              execution_timeout="300000000000", max_executions="1", status="'finished'",
-             type="'sandbox-terraform'", group="'sandbox'", operation="case k when 1 then 'create-apply-plan' else 'apply-plan' end", started_at=ends.format("n"), finished_at=ends.format("n + k"),
-             execution_count="1", current_execution_id=_id("exe", job), **org),
+             type="'sandbox-terraform'", group="'sandbox'", operation="case k when 1 then 'create-apply-plan' else 'apply-plan' end",
+             started_at=ends.format("n"), finished_at=ends.format("n + k"), execution_count="1",
+             current_execution_id=_id("exe", job), **org),
         _row("runner_job_executions", "exe", job, of_job, runner_job_id=_id("job", job), status="'finished'", epoch="1",
              process="'p'", renewed_by="'lease'", ended_by="'runner'", runner_id=_id("run", "i"), **org),
         _row("runner_job_execution_results", "res", job, of_job, runner_job_execution_id=_id("exe", job), success="true",
-             contents="decode(repeat('ab', 2000), 'hex')", contents_digest="'sha256:x'", contents_display="decode(repeat('cd', 300), 'hex')", **org),
+             contents="decode(repeat('ab', 2000), 'hex')", contents_digest="'sha256:x'",
+             contents_display="decode(repeat('cd', 300), 'hex')", **org),
         _row("runner_job_execution_outputs", "out", job, of_job, runner_job_execution_id=_id("exe", job),
              outputs=f"case k when 1 then '{{}}' else '{_OUTPUTS}' end::json", **org),
         _row("install_workflow_step_approvals", "waa", "n", of_run, install_workflow_step_id=_id("iws", f"n * {STEPS} + 3"),

@@ -175,9 +175,13 @@ class _Wave:
     async def fill(self, db: AsyncSession, grown: Grown) -> None:
         """Fetch the children of this wave, if any can be there, and give them to their parents."""
         wanted: list[set[str]] = [set() for _ in range(self.ways)]
+        known: dict[tuple[_Use | None, str], set[str]] = {}
         for use, number in self.uses:
-            above, key = grown.get(use.by.parent, ()), use.by.link.key
-            wanted[number].update([node.key(key) for node in above])
+            source = use.by.parent, use.by.link.key
+            keys = known.get(source)
+            if keys is None:
+                keys = known[source] = {node.key(source[1]) for node in grown[source[0]]}
+            wanted[number] |= keys
         found: list[dict[str, list[Any]]] = [{} for _ in wanted]
         if any(wanted):
             for number, key, *row in await self.statement.rows(db, *map(list, wanted)):

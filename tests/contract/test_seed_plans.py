@@ -1,0 +1,74 @@
+"""The seed's page reads by index, among the runs of other installs of its org and of other orgs."""
+
+import re
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+from benchmarks.sandbox_run_rows import TOKEN, fill
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+
+from tests.cluster import Cluster
+from tests.conftest import _client
+
+_PAGE = f"/v1/installs/inl{'200':0>23}/sandbox-runs"
+_BIG = 1000  # rows from which a table may not be read from end to end
+
+Sent = list[tuple[str, tuple[Any, ...]]]
+
+
+@pytest.fixture(scope="module")
+async def crowd(database: Cluster) -> Cluster:
+    """10,000 runs of 1,000 installs in 10 orgs."""
+    await fill(database, installs=1000, runs=10_000, orgs=10)
+    return database
+
+
+async def sent_by(client: httpx.AsyncClient, path: str) -> Sent:
+    sent: Sent = []
+
+    def note(conn: object, cursor: object, statement: str, parameters: Any, *rest: object) -> None:
+        sent.append((statement, parameters))
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        answer = await client.get(path)
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+    assert len(answer.json()) == 10, answer.text
+    return [each for each in sent if "exclave_enter" not in each[0]]
+
+
+@pytest.mark.parametrize("expand", ["", "?expand=all"])
+async def test_no_big_table_is_read_from_end_to_end_and_no_org_either(crowd: Cluster, public_app: Any, expand: str) -> None:
+    async with _client(public_app, TOKEN) as client:
+        sent = await sent_by(client, _PAGE + expand)
+    connection = await asyncpg.connect(crowd.app_url.replace("+asyncpg", ""), server_settings={"jit": "off"})
+    try:
+        sizes = dict(await connection.fetch("select relname, reltuples from pg_class where relkind = 'r'"))
+        # As a request does it: somebody of one org asks, and plans are kept.
+        await connection.execute("set plan_cache_mode = force_generic_plan")
+        await connection.execute(f"select set_config('exclave.org_id', '{'org' + '1'.zfill(23)}', false)")
+        plan = "\n".join([await explained(connection, *each) for each in sent])
+    finally:
+        await connection.close()
+    read_whole = {table for table in re.findall(r"Seq Scan on (\w+)", plan) if sizes[table] >= _BIG}
+    assert read_whole == set()
+    # An org has a few roles, and a member or two for each; of all else it may have any number.
+    few = {"ix_roles_org_id", "ix_policies_org_id", "ix_account_roles_org_id"}
+    assert set(re.findall(r"\bix_\w+_org_id\b", plan)) - few == set()
+    assert "runner_jobs_owner" in plan
+
+
+async def explained(connection: asyncpg.Connection, statement: str, parameters: tuple[Any, ...]) -> str:
+    await connection.execute(f"prepare page as {statement}")
+    values = ", ".join(_literal(value) for value in parameters)
+    lines = await connection.fetch(f"explain execute page({values})")
+    await connection.execute("deallocate page")
+    return "\n".join(line[0] for line in lines)
+
+
+def _literal(value: Any) -> str:
+    return "'{" + ",".join(value) + "}'" if isinstance(value, list) else f"'{value}'"
