@@ -543,3 +543,16 @@ async def test_a_job_that_cannot_be_ended_does_not_hold_up_the_others(home):
     assert (await home.reload(stuck.id)).status == "in-progress"
     await sweep.expire(home.runtime)
     assert (await home.reload(stuck.id)).status == "failed"
+
+
+async def test_what_has_ended_is_not_ended_again_though_its_row_kept_a_lease(home, told):
+    """Such rows once made the sweep go round for ever: it found them again after every batch."""
+    await home.job()
+    claim = await home.claim()
+    async with home.runtime.request(home.actor) as ctx:
+        await executions.move(ctx, claim.job.id, claim.execution.id, "finished")
+    await lose(home, claim.execution.id)
+    before, heard = await rows(home, claim.execution.id), len(told)
+    await asyncio.wait_for(sweep.expire(home.runtime), 10)
+    assert await rows(home, claim.execution.id) == before
+    assert len(told) == heard

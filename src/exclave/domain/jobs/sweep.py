@@ -147,9 +147,11 @@ def _deadline(start: Any, nanoseconds: Any) -> ColumnElement[datetime]:
 
 
 # The statements are made once: making one costs more than running it, and the sweep never rests for long.
+# What ended already is nobody's to end: without this a row that keeps its lease by mistake would be found again and again.
+_RUNS = RunnerJobExecution.status.in_(rules.RUNNING)
 _EXPIRED = (
     select(RunnerJobExecution)
-    .where(RunnerJobExecution.leased_until <= func.clock_timestamp())
+    .where(RunnerJobExecution.leased_until <= func.clock_timestamp(), _RUNS)
     .order_by(RunnerJobExecution.leased_until)
     .limit(_BATCH)
     .with_for_update(skip_locked=True)
@@ -159,6 +161,7 @@ _OVERDUE = (
     .join(RunnerJob, RunnerJob.current_execution_id == RunnerJobExecution.id)
     .where(
         RunnerJobExecution.leased_until.is_not(None),
+        _RUNS,
         _deadline(RunnerJob.started_at, RunnerJob.execution_timeout) + bindparam("grace", type_=Interval) <= func.clock_timestamp(),
     )
     .limit(_BATCH)
@@ -172,7 +175,9 @@ _WAITED = (
     .limit(_BATCH)
     .with_for_update(skip_locked=True)
 )
-_FIRST_LEASE = select(func.min(RunnerJobExecution.leased_until)).where(RunnerJobExecution.leased_until.is_not(None)).scalar_subquery()
+_FIRST_LEASE = (
+    select(func.min(RunnerJobExecution.leased_until)).where(RunnerJobExecution.leased_until.is_not(None), _RUNS).scalar_subquery()
+)
 _FIRST_JOB = (
     select(
         func.min(
