@@ -397,6 +397,16 @@ class System(Served):
             return os.readlink(f"/proc/{pid}/cwd").startswith(str(self.base))
         return False
 
+    @staticmethod
+    def working_below(directory: Path) -> list[int]:
+        """The processes that work in a directory."""
+        found = []
+        for entry in Path("/proc").iterdir():
+            with contextlib.suppress(OSError):
+                if entry.name.isdecimal() and os.readlink(entry / "cwd").startswith(str(directory)):
+                    found.append(int(entry.name))
+        return sorted(found)
+
     def runner_pid(self, runner_id: str) -> int:
         return int((self.data / "server" / "runners" / f"{runner_id}.pid").read_text())
 

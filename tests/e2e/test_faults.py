@@ -76,29 +76,36 @@ def applying(system: Watched, runner_id: str) -> str:
     return [call.login[0] for call in system.witness.calls if call.login[0]][-1]
 
 
-def test_the_job_of_a_killed_runner_is_lost_in_time_and_a_retry_repairs(watched: Watched) -> None:
+@pytest.mark.parametrize("how", ["killed", "wiped"])
+def test_the_job_of_a_killed_runner_is_lost_in_time_and_a_retry_repairs(watched: Watched, how: str) -> None:
     """What protects: the execution. Terraform, an orphan now, is interrupted by the kernel's signal and may still give back its lock
     and its state while the lease holds, which is right: it was never anybody else's turn. Afterwards both are refused, the server
-    takes the lock away, and the runner's next process ends what it finds of the last one.
+    takes the lock away, and the runner's next process ends what it finds of the last one. `wiped`: Terraform is killed with it, as
+    with a machine that is gone, and leaves its lock.
     """
-    install, workflow, runner_id = begun(watched, "killed")
+    install, workflow, runner_id = begun(watched, how)
     workspace, execution = sandbox_workspace(watched, install), applying(watched, runner_id)
     killed = watched.runner_pid(runner_id)
+    assert watched.lock_of(workspace)
     os.kill(killed, signal.SIGKILL)
     began = time.monotonic()
+    if how == "wiped":
+        for child in watched.working_below(watched.data / "server" / "runners" / runner_id):
+            os.kill(child, signal.SIGKILL)
+        assert watched.lock_of(workspace), "nobody has given it back"
     step = until(lambda: (s := watched.step(workflow, APPLY))["status"]["status"] == "error" and s, wait=2 + 5, what="for the loss")
     assert time.monotonic() - began <= 2 + 5
     assert "the runner was lost" in step["status"]["status_human_description"]
     assert watched.lock_of(workspace) is None
     assert "ended with error" in watched.watch(workflow, code=1)
     until(lambda: runner_pid_or_0(watched, runner_id) not in (0, killed), what="for the next process")
-    until(lambda: not processes_with(str(ledger_of(watched, "killed").with_suffix(".hold"))), what="for the end of the orphans")
+    until(lambda: not processes_with(str(ledger_of(watched, how).with_suffix(".hold"))), what="for the end of the orphans")
     lost = [call for call in watched.witness.calls if call.writes_for(execution) and call.status < 300]
 
-    ledger_of(watched, "killed").with_suffix(".hold").unlink()
+    ledger_of(watched, how).with_suffix(".hold").unlink()
     watched.exclave("workflows", "retry", workflow)
     watched.watch(workflow)
-    assert lines(ledger_of(watched, "killed")) == ["began", "began", "ended"]
+    assert lines(ledger_of(watched, how)) == ["began", "began", "ended"]
     state = watched.state_of(workspace)
     assert {found["name"]: [i.get("status") for i in found["instances"]] for found in state["resources"]} == {
         "first": [None],
