@@ -36,7 +36,7 @@ logging.getLogger("procrastinate").setLevel(logging.CRITICAL)
 QUEUE = "side"
 AT_ONCE = 8
 BEAT_SECONDS = 2.0
-SILENCE_SECONDS = 8.0  # so long without a beat, and the jobs of a worker are given away
+SILENCE_SECONDS = 6.0  # so long without a beat, and the jobs of a worker are given away
 RESCUE_SECONDS = 2.0
 GRACE_SECONDS = 2.0  # for jobs under way when the worker stops; what takes longer starts again elsewhere
 _CONNECT_SECONDS = 5.0
