@@ -119,19 +119,19 @@ async def test_beats_and_checks_that_nobody_reads_are_pruned(runtime: Runtime, o
     async with runtime.request(org.actor) as ctx:
         alive, gone = await install_runner(ctx, "a"), await install_runner(ctx, "b")
         gone.deleted_at = 1
-        ages = {(alive, "only"): 40, (alive, "new"): 0, (alive, "old"): 31, (alive, "recent"): 29, (gone, "only"): 2}
+        ages = {(alive, "new"): 0, (alive, "old"): 31, (alive, "recent"): 29, (gone, "only"): 2}
         for (runner, process), days in ages.items():
             ctx.db.add(RunnerHeartBeat(org_id=org.id, runner_id=runner.id, process=process, beat_at=now() - timedelta(days=days)))
         for hours in (1, 23, 25):
             minute = now().replace(second=0, microsecond=0) - timedelta(hours=hours)
-            ctx.db.add(RunnerHealthCheck(org_id=org.id, runner_id=alive.id, process="only", status="active", minute=minute))
+            ctx.db.add(RunnerHealthCheck(org_id=org.id, runner_id=alive.id, process="new", status="active", minute=minute))
+    runner_ids = {"a": alive.id, "b": gone.id}
 
     async def left() -> tuple[list[str], int]:
+        beats = text("select process from runner_heart_beats where runner_id in (:a, :b) order by process")
+        checks = text("select count(*) from runner_health_checks where runner_id in (:a, :b)")
         async with runtime.sweep() as ctx:
-            beats = text("select process from runner_heart_beats where runner_id in (:a, :b) order by process")
-            checks = text("select count(*) from runner_health_checks where runner_id = :a")
-            values = {"a": alive.id, "b": gone.id}
-            return list((await ctx.db.execute(beats, values)).scalars()), (await ctx.db.execute(checks, {"a": alive.id})).scalar_one()
+            return list((await ctx.db.execute(beats, runner_ids)).scalars()), (await ctx.db.execute(checks, runner_ids)).scalar_one()
 
     await side.prune_health(runtime)
     assert await left() == (["new", "recent"], 2)
@@ -142,28 +142,6 @@ async def test_beats_and_checks_that_nobody_reads_are_pruned(runtime: Runtime, o
 async def test_the_last_beat_of_a_runner_that_fell_silent_long_ago_is_kept(runtime: Runtime, org: factories.OrgWithToken) -> None:
     async with runtime.request(org.actor) as ctx:
         runner = await install_runner(ctx, "c")
-        ctx.db.add(RunnerHeartBeat(org_id=org.id, runner_id=runner.id, process=process, beat_at=now() - timedelta(days=days)))
-        for hours in (1, 23, 25):
-            minute = now().replace(second=0, microsecond=0) - timedelta(hours=hours)
-            ctx.db.add(RunnerHealthCheck(org_id=org.id, runner_id=alive.id, process="only", status="active", minute=minute))
-
-    async def left() -> tuple[list[str], int]:
-        async with runtime.sweep() as ctx:
-            beats = text("select process from runner_heart_beats where runner_id in (:a, :b) order by process")
-            checks = text("select count(*) from runner_health_checks where runner_id = :a")
-            values = {"a": alive.id, "b": gone.id}
-            return list((await ctx.db.execute(beats, values)).scalars()), (await ctx.db.execute(checks, {"a": alive.id})).scalar_one()
-
-    await side.prune_health(runtime)
-    assert await left() == (["new", "recent"], 2)
-    await side.prune_health(runtime)
-    assert await left() == (["new", "recent"], 2)
-
-
-async def test_the_last_beat_of_a_runner_that_fell_silent_long_ago_is_kept(runtime: Runtime, org: factories.OrgWithToken) -> None:
-    async with runtime.request(org.actor) as ctx:
-        await runners.create_group(ctx, org_id=org.id, owner_id="inl" + "7" * 23, owner_type="installs", type="install", platform="local", metadata={})  # fmt: skip
-        runner = await runners.of_install(ctx, "inl" + "7" * 23)
         ctx.db.add(RunnerHeartBeat(org_id=org.id, runner_id=runner.id, process="only", beat_at=now() - timedelta(days=400)))
     await side.prune_health(runtime)
     async with runtime.sweep() as ctx:

@@ -137,7 +137,8 @@ async def remove_orphan_wakeups(runtime: Runtime) -> int:
 # A job's last event says when it ended; one that has none any more is as old as it gets.
 _ENDED = text("""
 delete from procrastinate_jobs j where j.status not in ('todo', 'doing')
-and not exists (select 1 from procrastinate_events e where e.job_id = j.id and e.at >= clock_timestamp() - cast(:keep as interval)) returning 1
+and not exists (select 1 from procrastinate_events e where e.job_id = j.id and e.at >= clock_timestamp() - cast(:keep as interval))
+returning 1
 """)
 _SILENT = text("delete from procrastinate_workers where last_heartbeat < clock_timestamp() - cast(:keep as interval) returning 1")
 
