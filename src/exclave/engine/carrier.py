@@ -59,7 +59,7 @@ class AutoReset(asyncio.Event):
 
 
 class PromptWorker(Worker):
-    """Procrastinate's worker with its two holes mended: hints during a fetch, and jobs whose end could not be written."""
+    """Procrastinate's worker without its holes: hints that come during a fetch, losses that nobody notices, ends that are not written."""
 
     def __init__(self, app: App, **options: Any) -> None:
         super().__init__(app, **options)
@@ -68,6 +68,11 @@ class PromptWorker(Worker):
     def hint(self) -> None:
         """There may be a job."""
         self._new_job_event.set()
+
+    async def _periodic_deferrer(self) -> None:
+        # Its watch over beats and the like ends with the first that ends, and without a chore this one does at once.
+        await super()._periodic_deferrer()
+        await asyncio.Event().wait()
 
     async def _persist_job_status(self, *args: Any, **kwargs: Any) -> None:
         try:
@@ -116,7 +121,7 @@ class Carrier:
 
     @contextlib.asynccontextmanager
     async def _worker(self, chores: Sequence[Chore], **options: Any) -> AsyncIterator[PromptWorker]:
-        """Open the pool and make a worker on it; chores are done if there are any (with one at least, no loss goes unnoticed)."""
+        """Open the pool and make a worker on it."""
         pool = AsyncConnectionPool(
             address_of(self._runtime),
             min_size=1,

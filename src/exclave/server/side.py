@@ -34,7 +34,7 @@ _OURS = re.compile(rf"({re.escape(_LEAVING)})?[0-9a-f]{{64}}|\.incoming-.*")  # 
 
 
 def calls(runtime: Runtime) -> Calls:
-    """What the worker of a process knows. At least one chore there must be: see `engine/carrier.py`."""
+    """What the worker of a process knows."""
     made = Calls(runtime)
     # Every hour: a machine that is on for an hour a day clears up, too.
     made.schedule("blobs.remove-unnamed", remove_unnamed_blobs, cron="7 * * * *")
