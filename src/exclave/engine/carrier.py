@@ -71,7 +71,7 @@ class PromptWorker(Worker):
 
     async def _periodic_deferrer(self) -> None:
         # Its watch over beats and the like ends with the first that ends, and without a chore this one does at once.
-        await super()._periodic_deferrer()
+        await super()._periodic_deferrer()  # type: ignore[no-untyped-call]
         await asyncio.Event().wait()
 
     async def _persist_job_status(self, *args: Any, **kwargs: Any) -> None:
