@@ -105,6 +105,7 @@ class Carrier:
                     beside = [asyncio.create_task(self._relay(hints, worker, closed)), asyncio.create_task(self._rescue())]
                     try:
                         await worker.run()  # type: ignore[no-untyped-call]
+                        log.log(logging.INFO if closed.is_set() else logging.WARNING, "the side worker came to its end")
                     finally:
                         for task in beside:
                             task.cancel()
