@@ -39,7 +39,7 @@ async def test_every_table_of_a_tenant_is_forced_behind_row_level_security(datab
         "where n.nspname = 'public' and c.relkind in ('r', 'p')"
     )
     async with engine.connect() as connection:
-        walls = dict(list(await connection.execute(statement)))
+        walls = dict((await connection.execute(statement)).all())
     await engine.dispose()
     open_tables = {name for name, forced in walls.items() if not forced and not name.startswith("procrastinate_")}
     assert open_tables == OPEN
