@@ -1,7 +1,5 @@
 """A stage for each test."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from exclave.kit.context import Runtime
@@ -10,7 +8,5 @@ from tests.engine.world import Stage
 
 
 @pytest.fixture
-async def stage(runtime: Runtime, org: factories.OrgWithToken) -> AsyncIterator[Stage]:
-    made = Stage(runtime, org.actor)
-    yield made
-    await made.calls.close()
+async def stage(runtime: Runtime, org: factories.OrgWithToken) -> Stage:
+    return Stage(runtime, org.actor)

@@ -44,6 +44,16 @@ class Workers:
         worker.wait()
         self.alive.remove(worker)
 
+    async def ready(self) -> None:
+        """Wait until all of them said that they are ready."""
+        await asyncio.to_thread(lambda: [worker.stdout.readline() for worker in self.alive if worker.stdout])
+
+    def pause(self, worker: subprocess.Popen[bytes]) -> None:
+        worker.send_signal(signal.SIGSTOP)
+
+    def resume(self, worker: subprocess.Popen[bytes]) -> None:
+        worker.send_signal(signal.SIGCONT)
+
     def kill_all(self) -> None:
         for worker in list(self.alive):
             self.kill(worker)
@@ -69,7 +79,7 @@ async def tables(database: Cluster) -> AsyncIterator[None]:
     await owner.dispose()
 
 
-async def _wait_until(runtime: Runtime, query: str, wanted: int, seconds: float, **values: object) -> int:
+async def wait_until(runtime: Runtime, query: str, wanted: int, seconds: float, **values: object) -> int:
     deadline = time.monotonic() + seconds
     while True:
         async with runtime.sweep() as ctx:
@@ -92,7 +102,7 @@ async def test_no_step_runs_twice_when_workers_are_killed(
     chance.shuffle(events)
     for number in range(3):
         workers.start(deaf=number == 0)
-    await asyncio.to_thread(lambda: [worker.stdout.readline() for worker in workers.alive if worker.stdout])
+    await workers.ready()
 
     async def deliver() -> None:
         for on in events:
@@ -112,42 +122,10 @@ async def test_no_step_runs_twice_when_workers_are_killed(
 
     await asyncio.gather(deliver(), kill())
     done = "select count(*) from install_workflows where type = 'chaos' and status ->> 'status' = 'success' and org_id = :org"
-    assert await _wait_until(runtime, done, WORKFLOWS, 60, org=org.id) == WORKFLOWS
+    assert await wait_until(runtime, done, WORKFLOWS, 60, org=org.id) == WORKFLOWS
     async with runtime.sweep() as ctx:
         for what in ("run", "done"):
             query = text("select count(*), count(distinct step_id), count(distinct pid) from chaos_effects where what = :what")
             total, distinct, processes = (await ctx.db.execute(query, {"what": what})).one()
             assert (total, distinct) == (WORKFLOWS * GROUPS * BESIDE,) * 2
             assert processes > 1
-
-
-@pytest.mark.fault
-async def test_side_work_of_a_killed_worker_is_started_again_by_another(
-    runtime: Runtime, org: factories.OrgWithToken, workers: Workers, tables: None
-) -> None:
-    from exclave.engine import rows
-    from exclave.engine.definition import Group, StepSpec
-    from exclave.engine.models import Workflow
-    from exclave.engine.status import composite
-    from exclave.kit.time import now
-
-    async with runtime.request(org.actor) as ctx:
-        workflow = Workflow(
-            org_id=org.id, created_by_id=org.actor.account_id, owner_id="x", owner_type="installs", type="made", state="running",
-            status=composite("in-progress"), started_at=now(),
-        )  # fmt: skip
-        ctx.db.add(workflow)
-        await ctx.db.flush()
-        ctx.db.add_all(rows.make(workflow, [Group((StepSpec("chaos.call", "call"),))]))
-        await service.wake(ctx, workflow.id)
-    first = workers.start()
-    started = "select count(*) from chaos_effects where what = 'call'"
-    assert await _wait_until(runtime, started, 1, 20) == 1
-    workers.start()
-    workers.kill(first)
-    ended = "select count(*) from install_workflows where id = :id and status ->> 'status' = 'success'"
-    assert await _wait_until(runtime, ended, 1, 20, id=workflow.id) == 1
-    async with runtime.sweep() as ctx:
-        pids = (await ctx.db.execute(text("select pid from chaos_effects where what = 'call'"))).scalars().all()
-    assert len(pids) == 2
-    assert pids[0] != pids[1]

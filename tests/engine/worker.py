@@ -41,9 +41,13 @@ async def definition(ctx: Ctx, workflow: Workflow) -> list[Group]:
     return groups
 
 
+async def one_call(ctx: Ctx, workflow: Workflow) -> list[Group]:
+    return [Group((StepSpec("chaos.call", "call"),))]
+
+
 class ChaosStep(Plain):
     async def run(self, ctx: Ctx, step: WorkflowStep) -> Outcome:
-        await self._effect(ctx, step, "run")
+        await effect(ctx, step, "run")
         return Wait(step.args["on"])
 
     async def then(self, ctx: Ctx, step: WorkflowStep) -> Outcome:
@@ -52,12 +56,13 @@ class ChaosStep(Plain):
             return Wait(step.args["on"])
         if random.random() < 0.02:
             raise ZeroDivisionError("chance")
-        await self._effect(ctx, step, "done")
+        await effect(ctx, step, "done")
         return Done()
 
-    async def _effect(self, ctx: Ctx, step: WorkflowStep, what: str) -> None:
-        insert = text("insert into chaos_effects (workflow_id, step_id, what, pid) values (:w, :s, :what, :pid)")
-        await ctx.db.execute(insert, {"w": step.install_workflow_id, "s": step.id, "what": what, "pid": os.getpid()})
+
+async def effect(ctx: Ctx, step: WorkflowStep, what: str) -> None:
+    insert = text("insert into chaos_effects (workflow_id, step_id, what, pid) values (:w, :s, :what, :pid)")
+    await ctx.db.execute(insert, {"w": step.install_workflow_id, "s": step.id, "what": what, "pid": os.getpid()})
 
 
 async def slow_call(runtime: Runtime, called: Called) -> dict[str, str]:
@@ -76,6 +81,7 @@ def registry() -> Registry:
 
     made = Registry()
     made.define("chaos", definition)
+    made.define("chaos.calls", one_call)
     made.handle("chaos.step", ChaosStep())
     made.handle("test.step", World())
     return made
@@ -98,7 +104,10 @@ class CallStep(Plain):
         from exclave.engine.definition import Call
 
         answer = await tasks.answer_of(ctx, step, "slow")
-        return Call("slow") if answer is None else Done(answer.value["pid"])
+        if answer is None:
+            return Call("slow")
+        await effect(ctx, step, "answered")
+        return Done(answer.value["pid"])
 
 
 if __name__ == "__main__":

@@ -143,7 +143,10 @@ class Wakeup(Base):
 
 
 class EngineCall(Tenant):
-    """Side work that a step asked for with `Call`, under the key (step id, attempt). `value` is what the task answered: no secrets."""
+    """Side work that a step asked for with `Call`, under the key (step id, attempt, name), and what its task answered: no secrets.
+
+    The row says what is to be done and what came of it; the job that carries it is one of Procrastinate's (engine/carrier.py).
+    """
 
     __tablename__ = "engine_calls"
     prefix = "cal"
@@ -154,11 +157,10 @@ class EngineCall(Tenant):
     name: Mapped[str]
     args: Mapped[dict[str, Any]] = mapped_column(default=dict)
     state: Mapped[str] = mapped_column(default="queued")  # queued | done | failed | dropped
-    due: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.clock_timestamp())
     tries: Mapped[int] = mapped_column(default=0)
     value: Mapped[dict[str, Any]] = mapped_column(default=dict)
     error: Mapped[str] = mapped_column(default="")
 
     @classmethod
     def constraints(cls) -> tuple[Any, ...]:
-        return (Index("engine_calls_due", "due", postgresql_where=text("state = 'queued'")),)
+        return (Index("engine_calls_queued", "updated_at", postgresql_where=text("state = 'queued'")),)

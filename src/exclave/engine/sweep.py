@@ -1,4 +1,4 @@
-"""The net below the engine: wake-ups that were forgotten or could not be seen, and wake-ups of nobody.
+"""The net below the engine: wake-ups that were forgotten or could not be seen.
 
 `second look`, every second: an event told `wake_waiting` whom it found; who began to wait at that moment is found now.
 `walk`, every ten seconds: twenty active workflows in the order of their keys are woken when nobody else did. Its cost does not
@@ -33,10 +33,6 @@ woken as (insert into wakeup (workflow_id)
     select id from walked a where not exists (select 1 from wakeup k where k.workflow_id = a.id and k.due <= clock_timestamp()))
 select id from walked order by id
 """)
-_ORPHANS = text("""
-delete from wakeup k where k.waited_for = '' and k.due < clock_timestamp() - interval '1 hour'
-and not exists (select 1 from install_workflows w where w.id = k.workflow_id)
-""")
 
 
 class Sweep:
@@ -67,10 +63,9 @@ class Sweep:
         return woken
 
     async def walk(self, size: int = WALK_SIZE) -> int:
-        """Wake the next active workflows, and start over at the end; drop wake-ups of workflows that are gone."""
+        """Wake the next active workflows, and start over at the end."""
         async with self._runtime.sweep() as ctx:
             seen = (await ctx.db.execute(_WALK, {"after": self._after, "size": size})).scalars().all()
-            await ctx.db.execute(_ORPHANS)
             ctx.poke(TOPIC)
         self._after = seen[-1] if len(seen) == size else ""
         return len(seen)

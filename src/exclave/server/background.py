@@ -1,4 +1,4 @@
-"""What a worker process does beside answering: advance workflows, expire leases, watch the health of runners."""
+"""What a worker process does beside answering: advance workflows, do side work, expire leases, watch the health of runners."""
 
 import asyncio
 import contextlib
@@ -11,6 +11,7 @@ from exclave.engine.definition import Registry
 from exclave.engine.loop import Loop
 from exclave.kit.context import Runtime
 from exclave.kit.errors import Unavailable
+from exclave.server import side
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +27,7 @@ class Background:
 
     def __init__(self, runtime: Runtime, registry: Registry) -> None:
         self._runtime = runtime
-        self._loop = Loop(runtime, registry)
+        self._loop = Loop(runtime, registry, side.calls(runtime))
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

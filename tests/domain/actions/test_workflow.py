@@ -2,7 +2,6 @@
 
 import json
 import secrets
-from collections.abc import AsyncIterator
 
 import pytest
 from sqlalchemy import select
@@ -73,7 +72,7 @@ class Stage:
 
 
 @pytest.fixture
-async def stage(runtime, org) -> AsyncIterator[Stage]:
+async def stage(runtime, org) -> Stage:
     async with runtime.request(org.actor) as ctx:
         await made.runner_role(ctx)
         app = await made.app(ctx)
@@ -83,9 +82,7 @@ async def stage(runtime, org) -> AsyncIterator[Stage]:
         created = await installs.create(ctx, app, name="acme", inputs={"region": "eu"}, account=Account())
         await engine.cancel(ctx, created.workflow)  # the provision of the product is not what this is about
         await runners.provision(ctx, await runners.of_install(ctx, created.install.id))
-    found = Stage(runtime, org.actor, created.install.id)
-    yield found
-    await found.calls.close()
+    return Stage(runtime, org.actor, created.install.id)
 
 
 async def test_an_action_reads_what_the_one_before_put_out(stage):
