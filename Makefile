@@ -19,13 +19,16 @@ help:
 install: $(STAMP)
 
 $(STAMP): $(SOURCES)
+	@command -v $(PYTHON) >/dev/null 2>&1 || { \
+		echo "$(PYTHON) is not on PATH: install Python 3.11 or newer (Debian, Ubuntu: apt-get install python3 python3-venv) or name it, e.g. make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 2; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-		echo "exclave needs Python 3.11 or newer, $(PYTHON) is older: install one (Debian: apt-get install python3 python3-venv) or name it, e.g. make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 2; }
+		echo "exclave needs Python 3.11 or newer, $(PYTHON) is older: install one (Debian, Ubuntu: apt-get install python3 python3-venv) or name it, e.g. make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 2; }
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
 		echo "$(PYTHON) has no venv module: install it (Debian, Ubuntu: apt-get install python3-venv)" >&2; exit 2; }
 	@echo "installing into $(VENV) (hash-pinned, once) ..." >&2
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock || { \
+		echo "the dependencies could not be installed: pip says why above. Behind a proxy or a mirror set HTTPS_PROXY or PIP_INDEX_URL; then the same command again" >&2; exit 2; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index -e .
 	@touch $(STAMP)
 
