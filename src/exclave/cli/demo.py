@@ -169,10 +169,12 @@ class _Demo:
 
     def _exclave(self, *arguments: str) -> None:
         self._show(*arguments)
-        self._checked(arguments, subprocess.run(self._command(*arguments), env=self.environ, stdin=subprocess.DEVNULL).returncode)
+        self._checked(arguments, self._ran(*arguments).returncode)
 
-    def _command(self, *arguments: str) -> list[str]:
-        return [sys.executable, "-P", "-m", "exclave.cli", *arguments]
+    def _ran(self, *arguments: str, stdout: int | None = None) -> subprocess.CompletedProcess[bytes]:
+        command = [sys.executable, "-P", "-m", "exclave.cli", *arguments]
+        ending = process.ending_with_parent(signal.SIGTERM)
+        return subprocess.run(command, env=self.environ, stdin=subprocess.DEVNULL, stdout=stdout, preexec_fn=ending)
 
     def _checked(self, arguments: tuple[str, ...], code: int) -> None:
         if code:
@@ -181,7 +183,7 @@ class _Demo:
     def _line(self, *arguments: str) -> str:
         """Run a command, show what it prints, and return its last word."""
         self._show(*arguments)
-        done = subprocess.run(self._command(*arguments), env=self.environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        done = self._ran(*arguments, stdout=subprocess.PIPE)
         sys.stdout.write(done.stdout.decode())
         sys.stdout.flush()
         self._checked(arguments, done.returncode)
@@ -189,7 +191,7 @@ class _Demo:
 
     def _json(self, *arguments: str) -> Any:
         self._show(*arguments, "--json")
-        done = subprocess.run(self._command(*arguments, "--json"), env=self.environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        done = self._ran(*arguments, "--json", stdout=subprocess.PIPE)
         self._checked(arguments, done.returncode)
         found = json.loads(done.stdout)
         print(json.dumps({"install": {"id": found["install"]["id"]}, "workflow_id": found["workflow_id"]}), flush=True)
