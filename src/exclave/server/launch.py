@@ -15,7 +15,9 @@ from exclave.server.settings import Settings
 
 
 def say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    """Tell whoever listens; a terminal or a reader that is gone must not keep us from stopping what we started."""
+    with contextlib.suppress(OSError):
+        print(line, file=sys.stderr, flush=True)
 
 
 @dataclass(frozen=True)
