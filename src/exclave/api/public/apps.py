@@ -110,5 +110,5 @@ async def update_app_config_installs(
     # The original's clients spell these two keys in three ways (spec config.md 4.2, domain.md 4.2).
     spelled = {key.lower(): value for key, value in json_object(raw).items()}
     body = msgspec.convert({"updateAll": spelled.get("updateall") or False, "installIDs": spelled.get("installids")}, type(body))
-    await pins.repin(ctx, app, row, all_installs=body.update_all, refs=body.install_i_ds or ())
+    await pins.repin(ctx, app, row, all_installs=body.update_all, refs=body.install_ids or ())
     return "ok"

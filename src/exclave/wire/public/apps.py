@@ -332,7 +332,7 @@ class CreateAppStackConfigRequest(Body):
 class UpdateAppConfigInstallsRequest(Body):
     """`service.UpdateAppConfigInstallsRequest` of the contract."""
 
-    install_i_ds: list[str] | None = field(name="installIDs", default=None)
+    install_ids: list[str] | None = field(name="installIDs", default=None)
     update_all: bool = field(name="updateAll", default=False)
 
 
