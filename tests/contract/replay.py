@@ -50,9 +50,13 @@ class Replay:
     allowed: dict[str, list[str]]
     ids: dict[str, str] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    played: set[str] = field(default_factory=set)
 
     async def run(self, name: str) -> None:
         """Replay what must have happened before, then the scenario itself. Names of ids do not carry over."""
+        if name in self.played:
+            return
+        self.played.add(name)
         trace = scenario(name)
         for earlier in trace["after"]:
             await self.run(earlier)
@@ -122,9 +126,12 @@ class Replay:
 
     def _remember(self, recorded: Any, answered: Any) -> None:
         """Learn ids: wherever the record has a new placeholder, the real answer has its id at the same place."""
-        if isinstance(recorded, str) and _PLACEHOLDER.fullmatch(recorded):
-            if isinstance(answered, str) and answered:
-                self.ids.setdefault(recorded, answered)
+        if isinstance(recorded, str) and isinstance(answered, str):
+            names = _PLACEHOLDER.findall(recorded)
+            pattern = "(.{26})".join(re.escape(part) for part in _PLACEHOLDER.split(recorded))
+            found = re.fullmatch(pattern, answered, re.DOTALL) if names else None
+            for name, value in zip(names, found.groups() if found else (), strict=False):
+                self.ids.setdefault(name, value)
         elif isinstance(recorded, dict) and isinstance(answered, dict):
             for key, item in recorded.items():
                 self._remember(item, answered.get(key))
