@@ -45,6 +45,9 @@ def _faults(side: Side, schema: Any, value: Any, where: str, *, keys: bool) -> I
     if value is None:
         return  # the original writes null for whatever is absent
     kind = JSON_TYPES[type(value)]
+    if node.get("type") == "null":
+        yield f"{where}: null expected, {kind} found"
+        return
     wire = node.get("x-wire") or (schema.get("x-wire") if isinstance(schema, dict) else None)
     if wire:
         if kind != WIRE_TYPES[wire]:
