@@ -49,6 +49,7 @@ TABLES = (
     ("", "workflow_id", "install_workflows"),
     ("", "install_workflow_id", "install_workflows"),
     ("", "approval_id", "install_workflow_step_approvals"),
+    ("", "stack_id", "install_stacks"),
     ("", "runner_id", "runners"),
     ("", "runner_job_id", "runner_jobs"),
     ("", "job_id", "runner_jobs"),
