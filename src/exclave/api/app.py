@@ -29,11 +29,15 @@ def listener(audience: contract.Listener, routes: Sequence[Routes], runtime: Run
     refused = planned(audience, served)
     statuses = contract.by_key(audience)
 
+    every = [
+        (operation, path, (operation.method, contract.nameless(path))) for operation in [*served, *refused] for path in operation.paths
+    ]
+    keys = {key for _, _, key in every}
     handlers: list[HTTPRouteHandler] = []
-    for operation in [*served, *refused]:
-        for path in operation.paths:
-            known = statuses.get((operation.method, contract.nameless(path)))
-            handlers.append(handler_of(operation, path, known.status if known else operation.status, lambda: runtime, VERSION))
+    for operation, path, key in every:
+        status = statuses[key].status if key in statuses else operation.status
+        above_ids = (key[0], f"{key[1]}/{{}}") in keys
+        handlers.append(handler_of(operation, path, status, lambda: runtime, VERSION, above_ids=above_ids))
     return _Application(
         route_handlers=[*handlers, root, *docs.handlers(lambda: openapi.document(audience, served, refused, VERSION))],
         openapi_config=None,

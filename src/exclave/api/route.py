@@ -193,8 +193,14 @@ def _parameters(function: Callable[..., Any]) -> tuple[tuple[str, Any, Any], ...
 _encoder = msgspec.json.Encoder()
 
 
-def handler_of(operation: Operation, path: str, status: int, runtime: Callable[[], Runtime], version: str) -> HTTPRouteHandler:
-    """Make the Litestar handler of one path. Its parameters are named by position: Litestar allows one name at one place."""
+def handler_of(
+    operation: Operation, path: str, status: int, runtime: Callable[[], Runtime], version: str, *, above_ids: bool
+) -> HTTPRouteHandler:
+    """Make the Litestar handler of one path. Its parameters are named by position: Litestar allows one name at one place.
+
+    A slash at the end is dropped by Litestar. On a path with another one for single things below it (`above_ids`) it is no slip but
+    an id that is empty, and the list must not pass for a thing.
+    """
     names = re.findall(r"\{(\w+)\}", path)
     numbered = path
     for position, name in enumerate(names):
@@ -204,6 +210,8 @@ def handler_of(operation: Operation, path: str, status: int, runtime: Callable[[
     async def endpoint(request: AnyRequest) -> Response[Any]:
         trace_id = request.headers.get("x-nuon-trace-id", "")[:64] or ids.new_id("trc")
         request.scope["state"]["trace_id"] = trace_id
+        if above_ids and request.scope["raw_path"].endswith(b"/"):
+            raise errors.NotFound("the id at the end of the path is empty")
         in_path = {name: str(request.path_params[f"p{position}"]) for position, name in enumerate(names)}
         reply, page = Reply(), Page(request.query_params)
         raw = await read_body(request, operation.limit) if bind.reads_body else b""

@@ -97,12 +97,6 @@ def inputs(row: InstallInputs) -> wire.InstallInputs:
     return flat(wire.InstallInputs, row, values=dict(row.values), redacted_values=dict(row.redacted_values))
 
 
-class InstallPage(wire.Install):
-    """An install with its app, which the original writes but does not document."""
-
-    app: wire_apps.App | None = None
-
-
 # One install, and lists of them.
 
 
@@ -277,13 +271,13 @@ async def _heads(ctx: Ctx, ids: Sequence[str]) -> list[_Head]:
     return [_Head(*tuple(row)) for row in (await ctx.db.execute(statement)).all()]
 
 
-def _derived(ctx: Ctx, head: _Head, components: Sequence[tuple[InstallComponent, Component]]) -> InstallPage:
+def _derived(ctx: Ctx, head: _Head, components: Sequence[tuple[InstallComponent, Component]]) -> wire.Install:
     """The install with what is computed when it is read."""
     statuses: dict[str, str | None] = {row.component_id: row.status for row, _ in components}
     summed, sentence = rules.composite_component_status(row.status for row, _ in components)
     runner_type = head.runner_config.app_runner_type
     return flat(
-        InstallPage,
+        wire.Install,
         head.install,
         metadata=dict(head.install.install_metadata),
         aws_account=flat(wire.AWSAccount, head.aws) if head.aws else None,

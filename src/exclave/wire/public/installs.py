@@ -41,6 +41,7 @@ class Install(Shape):
     """`app.Install` of the contract."""
 
     id: str = ""
+    app: App | None = None  # the original writes it where an install is read, but does not document it
     app_config_id: str = ""
     app_id: str = ""
     app_runner_config: AppRunnerConfig | None = None
@@ -327,7 +328,7 @@ class UpdateInstallRequest(Body):
 
 # Shapes nest in a circle: what other modules give arrives after the classes of this one.
 from exclave.wire.public.actions import InstallActionWorkflow
-from exclave.wire.public.apps import AppRunnerConfig, AppSandboxConfig
+from exclave.wire.public.apps import App, AppRunnerConfig, AppSandboxConfig
 from exclave.wire.public.components import Component
 from exclave.wire.public.deploys import DriftedObject, InstallDeploy
 from exclave.wire.public.general import OperationStatus
