@@ -1,5 +1,6 @@
 """A component's config becomes an artifact: queued by the sync, made by the org's runner, kept by digest."""
 
+import asyncio
 import hashlib
 import io
 import json
@@ -302,3 +303,21 @@ async def test_a_blob_with_another_digest_or_a_manifest_without_its_blobs_is_ref
     refused = await said(await runner.http.put("/v1/artifacts/manifests", content=json.dumps(manifest).encode()), 400)
     assert missing in refused["description"]
     await said(await runner.http.put("/v1/artifacts/manifests", content=b"[]"), 400)
+
+
+async def test_a_build_is_watched_without_asking_again_and_again(client, stranger, runtime, org):
+    """The answer comes with the end of the build, long before the re-poll that heals a lost hint."""
+    made = await syncing.app(client)
+    synced = await syncing.config(client, made["id"])
+    component = await said(await client.post(f"/v1/apps/{made['id']}/components", json={"name": "web", "dependencies": None}), 201)
+    body = {"app_config_id": synced["id"], "image_url": "nginx", "tag": "1"}
+    await said(await client.post(f"/v1/components/{component['id']}/configs/external-image", json=body), 201)
+    build = await said(await client.get(f"/v1/components/{component['id']}/builds/latest"), 200)
+    assert (await stranger.get(f"/v1/builds/{build['id']}/watch")).status_code == 404
+    watching = asyncio.create_task(client.get(f"/v1/builds/{build['id']}/watch"))
+    await asyncio.sleep(0.2)
+    assert not watching.done()
+    async with runtime.request(org.actor) as ctx:
+        await builds.finish(ctx, await builds.get(ctx, build["id"]), "error", "it does not compile")
+    answer = await said(await asyncio.wait_for(watching, 3), 200)
+    assert answer["status_description"] == "it does not compile"

@@ -352,22 +352,23 @@ class Sync:
 
     async def _builds(self, components: list[dict[str, Any]]) -> list[str]:
         """Wait for the builds of what changed; return the names of those that failed."""
-        open_ = {entry["name"]: entry["id"] for entry in components if entry["changed"]}
+        changed = [entry for entry in components if entry["changed"]]
+        ended = await asyncio.gather(*(self._built(entry["id"]) for entry in changed))
         failed = []
+        for entry, build in zip(changed, ended, strict=True):
+            status = build.get("status")
+            output.note(f"build {entry['name']}: {status} {build.get('status_description', '')}".rstrip())
+            if status != "active":
+                failed.append(entry["name"])
+        return failed
+
+    async def _built(self, component_id: str) -> dict[str, Any]:
+        """Wait until the newest build of a component has ended, or for twenty minutes."""
+        build = await self._get(f"/v1/components/{component_id}/builds/latest")
         deadline = asyncio.get_running_loop().time() + _BUILD_WAIT
-        while open_ and asyncio.get_running_loop().time() < deadline:
-            for name, component_id in list(open_.items()):
-                build = await self._get(f"/v1/components/{component_id}/builds/latest")
-                status = build.get("status")
-                if status not in ("active", "error"):
-                    continue
-                del open_[name]
-                output.note(f"build {name}: {status} {build.get('status_description', '')}".rstrip())
-                if status == "error":
-                    failed.append(name)
-            if open_:
-                await asyncio.sleep(0.1)  # the build list has no event stream yet
-        return [*failed, *open_]
+        while build.get("status") not in ("active", "error") and asyncio.get_running_loop().time() < deadline:
+            build = await self.http.get(f"/v1/builds/{build['id']}/watch", dict[str, Any], timeout=60)
+        return build
 
     async def _get(self, path: str) -> dict[str, Any]:
         return await self.http.get(path, dict[str, Any])

@@ -1,15 +1,17 @@
-"""Follow things without polling (our own routes): a workflow by long poll, and which log streams belong to what."""
+"""Follow things without polling (our own routes): a workflow and a build by long poll, and which log streams belong to what."""
 
 import asyncio
 from typing import Any
 
 from sqlalchemy import String, cast, func, select, union_all
 
+from exclave.api.pages import builds as build_pages
 from exclave.api.pages.derived import FINISHERS
 from exclave.api.pages.relations import LINKS, WORKFLOW
 from exclave.api.pages.tree import Tree
 from exclave.api.route import Reply, Routes
 from exclave.domain.actions.models import InstallActionWorkflowRun
+from exclave.domain.builds import service as builds
 from exclave.domain.deploys.models import InstallDeploy
 from exclave.domain.installs.models import Install
 from exclave.domain.logs.models import LogStream
@@ -18,6 +20,7 @@ from exclave.engine import models as engine
 from exclave.kit import errors
 from exclave.kit.context import Actor, Ctx, Runtime
 from exclave.kit.ids import is_id
+from exclave.wire.public.components import ComponentBuild
 from exclave.wire.public.runners import LogStream as LogStreamShape
 from exclave.wire.public.workflows import Workflow
 
@@ -62,6 +65,20 @@ async def _read(ctx: Ctx, workflow_id: str) -> Workflow:
     statement = select(*_TREE.columns).where(engine.Workflow.id == workflow_id, engine.Workflow.org_id == ctx.org_id)
     found: list[Workflow] = await _TREE.grow(ctx, (await ctx.db.execute(statement)).all())
     return found[0]
+
+
+@route.get("/v1/builds/{build_id}/watch", transaction=False)
+async def watch_build(runtime: Runtime, actor: Actor, build_id: str) -> ComponentBuild:
+    """Answer a build as soon as it has ended, active or in error. Waits at most 25 seconds, then answers what is there."""
+    end = asyncio.get_running_loop().time() + _LONGEST
+    async with runtime.bus.subscribe(f"build:{build_id}") as hints:
+        while True:
+            async with runtime.request(actor) as ctx:
+                build = await builds.get(ctx, build_id)
+                left = end - asyncio.get_running_loop().time()
+                if build.status in ("active", "error") or left <= 0:
+                    return await build_pages.build(ctx, build)
+            await hints.wait(min(left, _NET))
 
 
 @route.get("/v1/log-streams")

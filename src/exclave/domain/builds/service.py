@@ -123,6 +123,7 @@ def move(ctx: Ctx, build: ComponentBuild, status: str, description: str) -> None
     """Give a build another status, in both of its forms."""
     build.status, build.status_description = status, description
     build.status_v2 = moved(build.status_v2, status, description, by=ctx.actor.account_id)
+    ctx.poke(f"build:{build.id}")  # who watches it looks again
 
 
 async def _reuse(ctx: Ctx, build: ComponentBuild) -> bool:
