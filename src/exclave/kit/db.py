@@ -93,6 +93,7 @@ def connect(url: str, *, pool: int, overflow: int = 0, settings: dict[str, str] 
         url,
         pool_size=pool,
         max_overflow=overflow,
+        pool_use_lifo=True,  # the connection used last has most of its statements prepared
         pool_pre_ping=False,
         pool_recycle=1800,
         hide_parameters=True,  # an error must not carry values into a log
