@@ -51,11 +51,15 @@ contracts: $(STAMP)
 	$(BIN)/lint-imports
 
 unit: $(STAMP)
-	$(BIN)/pytest -n auto
+	$(BIN)/pytest -n auto --dist loadgroup
 
 # A smoke test on every other Python from 3.11 to 3.13 that this machine has.
 smoke: $(STAMP)
 	@$(BIN)/python tests/smoke.py
+
+# The figures, short: each beside a bound measured in the same run.
+bench: $(STAMP)
+	@$(BIN)/python -m benchmarks B01 B03 B05 B06 B13 --short
 
 clean:
 	rm -rf $(VENV) .venv-smoke-* build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -3,6 +3,7 @@
 Values are unlike one another (`filled`), so that two columns that change places are noticed.
 """
 
+import gzip
 import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -141,7 +142,7 @@ def job(on: Ground, owner: Row, stream: LogStream, *, executions: int = 1, **giv
             **on.common,
         )  # fmt: skip
         of_execution = {"runner_job_execution_id": execution.id, **on.common}
-        display = f"masked plan {number}".encode()
+        display = gzip.compress(f'{{"masked plan": {number}}}'.encode())
         result = filled(RunnerJobExecutionResult, success=ok, error_code=0 if ok else 17, contents_display=display, **of_execution)
         rows += [execution, result, filled(RunnerJobExecutionOutputs, **of_execution)]
         made.current_execution_id = execution.id

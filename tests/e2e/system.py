@@ -29,7 +29,6 @@ from exclave.domain.runners.models import Runner as RunnerRow
 from exclave.kit import postgres
 from exclave.kit.context import Actor
 from exclave.server import runtime
-from exclave.server.first import first_access
 from exclave.server.runtime import Process
 from exclave.server.settings import Settings
 
@@ -201,6 +200,274 @@ class Served:
         return [step for step in self.workflow(workflow)["steps"] if step["name"] == name][-1]
 
     # Runners that are started by hand.
+
+    @contextlib.asynccontextmanager
+    async def process(self) -> AsyncIterator[Process]:
+        """A runtime like that of the server, in this process: for what no API does."""
+        raise NotImplementedError
+        yield
+
+    def runner_token(self, runner_id: str) -> str:
+        async def make() -> str:
+            async with self.process() as process:
+                return await minted(process, runner_id)
+
+        return asyncio.run(make())
+
+    def another_runner(self, runner_id: str, *, url: str = "", mode: str = "install", uid: int | None = None) -> "Runner":
+        """Start a process of a runner by hand."""
+        return Runner(self, runner_id, self.runner_token(runner_id), url=url, mode=mode, uid=uid)
+
+    def build_runner(self) -> str:
+        """The id of the runner that builds for the org."""
+
+        async def find() -> str:
+            async with self.process() as process, process.runtime.sweep() as ctx:
+                return (
+                    await runners.of_org(
+                        ctx.acting_as(Actor(account_id="", org_id=self.facts["org_id"], kind="system")), self.facts["org_id"]
+                    )
+                ).id
+
+        return asyncio.run(find())
+
+    def use(self, facts: dict[str, str]) -> None:
+        """Speak with this token from now on."""
+        self.facts = facts
+        self.settings |= {"EXCLAVE_API_URL": facts["api_url"], "EXCLAVE_TOKEN": facts["token"], "EXCLAVE_ORG_ID": facts["org_id"]}
+
+    # The API.
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.ports['public']}"
+
+    def api(self, method: str, path: str, **options: Any) -> httpx.Response:
+        return httpx.request(
+            method, self.url + path, headers={"Authorization": f"Bearer {self.facts['token']}"}, timeout=20, trust_env=False, **options
+        )
+
+    def runner_api(self, method: str, path: str, authorization: str, body: Any) -> int:
+        """Call the runner API and return the status of its answer."""
+        url = f"http://127.0.0.1:{self.ports['runner']}{path}"
+        return httpx.request(method, url, headers={"Authorization": authorization}, json=body, timeout=20, trust_env=False).status_code
+
+    def get(self, path: str) -> Any:
+        answer = self.api("GET", path)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def workspace_of(self, owner_id: str) -> str:
+        """The Terraform workspace of a sandbox or of an install's component."""
+        return next(str(found["id"]) for found in self.get("/v1/terraform-workspaces") if found["owner_id"] == owner_id)
+
+    def state_of(self, workspace_id: str) -> Any:
+        answer = self.api("GET", "/v1/terraform-backend", params={"workspace_id": workspace_id})
+        return answer.json() if answer.status_code == 200 else None
+
+    def lock_of(self, workspace_id: str) -> Any:
+        return self.api("GET", f"/v1/terraform-workspaces/{workspace_id}/lock").json()
+
+
+# Modules are imported before the change of user, who may not be able to read where they lie.
+_AS_ANOTHER = """
+import asyncio, encodings.cp437, encodings.idna, importlib, importlib.resources, os, pkgutil, sys
+import exclave.runner.handlers as handlers
+from exclave.client.http import Http
+from exclave.runner.main import main
+for module in pkgutil.iter_modules(handlers.__path__):
+    importlib.import_module(f"{handlers.__name__}.{module.name}")
+async def call_once():
+    await asyncio.to_thread(os.getpid)
+    async with Http("http://127.0.0.1:9", patience=0) as http:
+        try:
+            await http.request("GET", "/")
+        except Exception:
+            pass
+asyncio.run(call_once())
+uid, mode = int(sys.argv[1]), sys.argv[2]
+os.setgroups([])
+os.setgid(uid)
+os.setuid(uid)
+os.chdir(os.environ["HOME"])
+sys.exit(main([mode]))
+"""
+
+
+class Runner:
+    """A runner process that is started by hand in an empty directory, with nothing but what it must know; as another user with `uid`."""
+
+    def __init__(self, system: Served, runner_id: str, token: str, *, url: str = "", mode: str = "install", uid: int | None = None) -> None:
+        self.log = system.base / f"{runner_id}-{mode}.log"
+        # Below the temporary directory of the machine, which everybody may enter, and not below the server's.
+        self.home = Path(tempfile.mkdtemp(prefix="exclave-runner-"))
+        system.leavings.append(self.home)
+        program = ["-m", "exclave.runner", mode]
+        if uid is not None:
+            os.chown(self.home, uid, uid)
+            program = ["-c", _AS_ANOTHER, str(uid), mode]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-P", *program],
+                env={
+                    **clean_environment(),
+                    "HOME": str(self.home),
+                    "RUNNER_API_URL": url or f"http://127.0.0.1:{system.ports['runner']}",
+                    "RUNNER_ID": runner_id,
+                    "RUNNER_API_TOKEN_FD": "0",
+                },
+                cwd="/",
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        assert self.process.stdin is not None
+        self.process.stdin.write(token.encode())
+        self.process.stdin.close()
+        system.started.append(self.process)
+
+    def said(self) -> str:
+        return self.log.read_text(errors="replace")
+
+
+class System(Served):
+    """`exclave up` on a directory of its own."""
+
+    server: subprocess.Popen[bytes]
+
+    def start(self) -> Self:
+        """Start it and return when everything answers."""
+        self.announce_and_wait("exclave.server")
+        return self
+
+    def announce_and_wait(self, module: str) -> None:
+        announcement = self.base / "ready.json"
+        announcement.unlink(missing_ok=True)
+        reader, writer = os.pipe()
+        self.server = self.spawn(module, "up", str(announcement), str(writer), pass_fds=(writer,))
+        os.close(writer)
+        os.read(reader, 1)
+        os.close(reader)
+        assert announcement.exists(), f"it did not start: {self.said()[-3000:]}"
+        self.use(json.loads(announcement.read_text()))
+
+    def kill(self) -> None:
+        """kill -9 of the server process alone."""
+        self.server.kill()
+        self.server.wait()
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> float:
+        """Ask it to end as an operator does, and return how many seconds it took."""
+        began = time.monotonic()
+        if how is signal.SIGINT:
+            os.killpg(self.server.pid, how)  # as a terminal does
+        else:
+            self.server.send_signal(how)
+        assert self.server.wait(60) == 0, self.said()[-2000:]
+        return time.monotonic() - began
+
+    def close(self) -> None:
+        try:
+            for file in self.runner_files():
+                with contextlib.suppress(OSError, ValueError):
+                    os.kill(int(file.read_text()), signal.SIGCONT)
+            if self.server.poll() is None:
+                self.stop()
+        finally:
+            for command in ("stop", "remove"):
+                subprocess.run([sys.executable, "-P", "-m", "exclave.server", command], env=self.environ, check=False)
+            for pid in self.runner_pids():
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(pid, signal.SIGKILL)
+            super().close()
+
+    # What runs.
+
+    def runner_files(self) -> list[Path]:
+        return sorted((self.data / "server" / "runners").glob("*.pid"))
+
+    def runner_pids(self) -> list[int]:
+        """The runner processes of this data directory, whoever started them."""
+        return [pid for pid in processes_with("exclave.runner") if self._is_mine(pid)]
+
+    def _is_mine(self, pid: int) -> bool:
+        with contextlib.suppress(OSError):
+            return os.readlink(f"/proc/{pid}/cwd").startswith(str(self.base))
+        return False
+
+    @staticmethod
+    def working_below(directory: Path) -> list[int]:
+        """The processes that work in a directory."""
+        found = []
+        for entry in Path("/proc").iterdir():
+            with contextlib.suppress(OSError):
+                if entry.name.isdecimal() and os.readlink(entry / "cwd").startswith(str(directory)):
+                    found.append(int(entry.name))
+        return sorted(found)
+
+    def runner_pid(self, runner_id: str) -> int:
+        return int((self.data / "server" / "runners" / f"{runner_id}.pid").read_text())
+
+    def runner_said(self, runner_id: str) -> str:
+        return (self.data / "server" / "runners" / f"{runner_id}.log").read_text(errors="replace")
+
+    def postgres_pid(self) -> int:
+        return int((self.data / "postgres" / "data" / "postmaster.pid").read_text().split()[0])
+
+    # The database, as somebody who sees everything.
+
+    @contextlib.contextmanager
+    def database(self) -> Iterator[psycopg.Connection[Any]]:
+        cluster = postgres.find(self.data)
+        assert cluster is not None
+        url = make_url(cluster.owner_url).set(drivername="postgresql").render_as_string(hide_password=False)
+        with psycopg.connect(url, autocommit=True) as connection:
+            yield connection
+
+    @contextlib.asynccontextmanager
+    async def process(self) -> AsyncIterator[Process]:
+        cluster = postgres.find(self.data)
+        assert cluster is not None
+        urls = runtime.Urls(app=cluster.app_url, engine=cluster.engine_url, owner=cluster.owner_url)
+        process = runtime.make(Settings(data_dir=self.data / "server"), urls)
+        try:
+            yield process
+        finally:
+            await process.close()
+
+
+class Installation(Served):
+    """`exclave server` processes on a PostgreSQL that somebody else runs. `login` is the URL that they get, `owner` that of the schema."""
+
+    def __init__(self, login: str, owner: str, **settings: str) -> None:
+        super().__init__(EXCLAVE_DATABASE_URL=login, **settings)
+        self.owner = owner
+
+    def migrate(self, code: int = 0) -> str:
+        return self.exclave_with({"EXCLAVE_OWNER_URL": self.owner}, "migrate", code=code)
+
+    def serve(self, *roles: str) -> Self:
+        """Start a process for each role, and return when the API answers."""
+        for role in roles:
+            self.spawn("exclave.cli", "server", "--role", role)
+        until(self._answers, wait=30, what=f"for the server: {self.said()[-2000:]}")
+        return self
+
+    def _answers(self) -> bool:
+        assert all(process.poll() is None for process in self.started), self.said()[-3000:]
+        with contextlib.suppress(httpx.TransportError):
+            return self.is_served(self.url) and self.is_served(f"http://127.0.0.1:{self.ports['runner']}")
+        return False
+
+    @staticmethod
+    def is_served(url: str) -> bool:
+        return httpx.get(url + "/livez", trust_env=False).status_code < 500
+
+    def let_in(self) -> None:
+        """Make the first account, org and token, as an operator does: there is no `up` here that would."""
+        made = json.loads(self.exclave("access"))
+        self.use({"api_url": self.url, "token": made["token"], "org_id": made["org_id"]})
 
     @contextlib.asynccontextmanager
     async def process(self) -> AsyncIterator[Process]:

@@ -28,6 +28,7 @@ COMMANDS = {
     "server": ("exclave.cli.programs:server", "Run a server process on an existing PostgreSQL."),
     "runner": ("exclave.cli.programs:runner", "Run a runner: build, install or all."),
     "migrate": ("exclave.cli.programs:migrate", "Bring the database to the newest schema."),
+    "access": ("exclave.cli.programs:access", "Make or show the first account of an external database."),
     "openapi": ("exclave.cli.programs:openapi", "Print the OpenAPI document of a listener."),
     "lsp": ("exclave.cli.config_commands:lsp", "The editor server for app directories, over stdio."),
 }

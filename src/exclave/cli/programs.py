@@ -33,6 +33,11 @@ def migrate() -> None:
     _become("exclave.server", "migrate")
 
 
+def access() -> None:
+    """Make the first account of an external database with its org and token, or print them again. Keep the answer secret."""
+    _become("exclave.server", "access")
+
+
 def openapi(audience: Annotated[str, typer.Option(help="public or runner.")] = "public") -> None:
     """Print the OpenAPI document of a listener."""
     _become("exclave.server", "openapi", audience)

@@ -1,4 +1,4 @@
-"""`python -m exclave.server up|server|migrate|openapi|stop|remove`: what the CLI starts, so that it needs to import none of it."""
+"""`python -m exclave.server up|server|migrate|access|openapi|stop|remove`: what the CLI starts, so that it needs to import none of it."""
 
 import asyncio
 import json
@@ -39,6 +39,8 @@ def main(arguments: list[str]) -> int:
                 return _server(settings)
             case "migrate":
                 return _migrate(settings)
+            case "access":
+                return _access(settings)
             case "stop":
                 return _stop(settings)
             case "remove":
@@ -52,7 +54,7 @@ def main(arguments: list[str]) -> int:
         return 2
     except KeyboardInterrupt:
         return 0
-    print("usage: exclave up | server | migrate | openapi", file=sys.stderr)
+    print("usage: exclave up | server | migrate | access | openapi", file=sys.stderr)
     return 2
 
 
@@ -108,6 +110,29 @@ def _migrate(settings: Settings) -> int:
     except database.DatabaseUnfit as error:
         raise Refused(str(error)) from error
     print("the schema is up to date", file=sys.stderr)
+    return 0
+
+
+def _access(settings: Settings) -> int:
+    """Make the first account, its org and its token, or say again what they are."""
+    from exclave.server import database, runtime
+    from exclave.server.first import first_access
+
+    async def run() -> dict[str, str]:
+        urls = runtime.external(settings)
+        await database.check(urls.app)
+        process = runtime.make(settings, urls)
+        try:
+            access = await first_access(process.runtime, settings.data_dir)
+        finally:
+            await process.close()
+        return {"api_url": settings.public_address, "org_id": access.org_id, "org_name": access.org_name, "token": access.token}
+
+    _needs_database(settings)
+    try:
+        print(json.dumps(asyncio.run(run()), indent=2))
+    except database.DatabaseUnfit as error:
+        raise Refused(str(error)) from error
     return 0
 
 
