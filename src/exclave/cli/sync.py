@@ -4,9 +4,10 @@ Local directories are packed and uploaded first: the server never reads this mac
 """
 
 import asyncio
+import contextlib
 import hashlib
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -82,7 +83,8 @@ class Sync:
             meta["slack_webhook_url"] = app.metadata.slack_webhook_url
         await self.http.send("PATCH", f"/v1/apps/{self.app_id}", meta, dict[str, Any])
         await self._post("input-config", self._inputs())
-        await self._post("sandbox-config", self._sandbox())
+        with _named("sandbox"):
+            await self._post("sandbox-config", self._sandbox())
         runner = app.runner
         await self._post(
             "runner-configs",
@@ -99,9 +101,11 @@ class Sync:
         components = [await self._ensure(component) for component in app.components]
         ids = {entry["name"]: entry["id"] for entry in components}
         for component, entry in zip(app.components, components, strict=True):
-            await self._configure(component, entry, ids)
+            with _named(f"component {component.name}"):
+                await self._configure(component, entry, ids)
         for action in app.actions:
-            await self._action(action)
+            with _named(f"action {action.name}"):
+                await self._action(action)
         return components
 
     # The sections that exist once.
@@ -375,6 +379,17 @@ class Sync:
 
     async def _post(self, path: str, body: Any) -> Any:
         return await self.http.send("POST", f"/v1/apps/{self.app_id}/{path}", body, Any)
+
+
+@contextlib.contextmanager
+def _named(part: str) -> Iterator[None]:
+    """Say which part of the app the server refused."""
+    try:
+        yield
+    except Refused as error:
+        if error.status != 400:
+            raise
+        raise session.stop(f"{part}: {error.said}", session.FAILED) from error
 
 
 def _role(role: model.Role) -> dict[str, Any]:
