@@ -67,4 +67,5 @@ clean:
 
 # Long form: mutate configurations and templates for five minutes each (atheris where it is installed).
 fuzz: $(STAMP)
-	@$(BIN)/python tests/config/fuzz.py --seconds 300
+	@$(BIN)/python tests/config/fuzz.py loader --seconds 300
+	@$(BIN)/python tests/config/fuzz.py template --seconds 300

@@ -1,6 +1,7 @@
-"""Fuzz the loader: `python tests/config/fuzz.py --seconds 300`. Coverage-guided where `atheris` is installed, by mutation elsewhere.
+"""Fuzz the loader or the templates: `python tests/config/fuzz.py loader|template --seconds 300`.
 
-A failure is an exception, or a load of more than a second; the input is written to `fuzz-failure-*.bin`. The corpus is in `corpus/`.
+Coverage-guided where `atheris` is installed, by mutation elsewhere. A failure is an exception that no reader is meant to see, or an
+input that takes more than a second; it is written to `fuzz-failure-*.bin`. The corpora are in `corpus/` and `data/fuzz/`.
 """
 
 from __future__ import annotations
@@ -13,20 +14,29 @@ import time
 from pathlib import Path
 
 from exclave import config
-from exclave.config import formats, layout
+from exclave.config import formats, layout, template
 from exclave.config.documents import TomlError
 
 HERE = Path(__file__).parent
-CORPUS = HERE / "corpus"
+CORPORA = {"loader": HERE / "corpus", "template": HERE / "data" / "fuzz"}
+STATE = {
+    "id": "inl0000000000000000000000",
+    "install": {"id": "inl0000000000000000000000", "inputs": {"x": "1", "n": "<&>"}},
+    "inputs": {"inputs": {"x": "1", "list": "a,b"}},
+    "sandbox": {"outputs": {"region": "here", "n": 3, "big": 1e21, "none": None, "list": ["a", {"b": [1, 2]}], "t": True}},
+    "components": {"web": {"outputs": {"page": "hello", "map": {"a": {"b": "c"}}}}},
+}
 NAMES = ["metadata.toml", "components/a.toml", "actions/a.toml", "sandbox.toml", "policies.toml", "inputs.toml", "permissions/a.toml"]
 NAMES += ["installs/a.toml", "runbooks/a.toml", "break_glass.toml", "stack.toml", "secrets.toml", "values/a.yaml", "runner.toml"]
 PIECES = [b'"', b"'''", b"[", b"]", b"[[", b"]]", b"{", b"}", b"{{", b"}}", b" .nuon.", b"=", b"\n", b"\\", b"\xff", b"\x00"]
 PIECES += [b"./", b"-", b"1", b"e9"]
 
 
-def seeds() -> list[bytes]:
+def seeds(what: str) -> list[bytes]:
     """Give the corpus: whole files of the tests, and whatever once failed."""
-    files = [*CORPUS.glob("*"), *(HERE / "broken").rglob("*.toml"), *(HERE / "allkinds").rglob("*.toml")]
+    files = list(CORPORA[what].glob("*"))
+    if what == "loader":
+        files += [*(HERE / "broken").rglob("*.toml"), *(HERE / "allkinds").rglob("*.toml")]
     return [path.read_bytes() for path in sorted(files) if path.is_file()]
 
 
@@ -49,6 +59,22 @@ def load(data: bytes) -> None:
         return
 
 
+def render(data: bytes) -> None:
+    """Parse a text as a template, list its variables, render it."""
+    text = data[:20_000].decode("utf-8", "replace")
+    started = time.perf_counter()
+    try:
+        template.parse(text).variables()
+        template.render(text + " {{ .nuon.id }}", STATE)
+    except template.TemplateError:
+        pass
+    if time.perf_counter() - started > 1:
+        raise TimeoutError("more than a second")
+
+
+TARGETS = {"loader": load, "template": render}
+
+
 def mutate(data: bytes, others: list[bytes], chance: random.Random) -> bytes:
     """Change a few places of an input."""
     text = bytearray(data)
@@ -68,16 +94,16 @@ def mutate(data: bytes, others: list[bytes], chance: random.Random) -> bytes:
     return bytes(text[:20_000])
 
 
-def by_mutation(seconds: float, seed: int) -> int:
+def by_mutation(what: str, seconds: float, seed: int) -> int:
     """Mutate the corpus for a while; gives the number of inputs tried."""
     chance = random.Random(seed)
-    corpus = seeds()
+    corpus = seeds(what)
     until = time.monotonic() + seconds
     tried = 0
     while time.monotonic() < until:
         data = bytes([chance.randrange(256)]) + mutate(chance.choice(corpus), corpus, chance)
         try:
-            load(data)
+            TARGETS[what](data)
         except Exception:
             failure = Path(f"fuzz-failure-{tried}.bin")
             failure.write_bytes(data)
@@ -89,18 +115,19 @@ def by_mutation(seconds: float, seed: int) -> int:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
+    parser.add_argument("what", choices=list(TARGETS))
     parser.add_argument("--seconds", type=float, default=300)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     try:
         import atheris  # type: ignore[import-not-found]
     except ImportError:
-        sys.stdout.write(f"{by_mutation(options.seconds, options.seed)} inputs, no failure\n")
+        sys.stdout.write(f"{by_mutation(options.what, options.seconds, options.seed)} inputs, no failure\n")
         return
     # What is found on the way goes to the first directory, so that the corpus stays as it is.
     found = tempfile.mkdtemp(prefix="fuzz-")
     atheris.instrument_all()
-    atheris.Setup([sys.argv[0], f"-max_total_time={int(options.seconds)}", found, str(CORPUS)], load)
+    atheris.Setup([sys.argv[0], f"-max_total_time={int(options.seconds)}", found, str(CORPORA[options.what])], TARGETS[options.what])
     atheris.Fuzz()
 
 
