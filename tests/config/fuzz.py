@@ -127,7 +127,8 @@ def main() -> None:
     # What is found on the way goes to the first directory, so that the corpus stays as it is.
     found = tempfile.mkdtemp(prefix="fuzz-")
     atheris.instrument_all()
-    atheris.Setup([sys.argv[0], f"-max_total_time={int(options.seconds)}", found, str(CORPORA[options.what])], TARGETS[options.what])
+    limits = [f"-max_total_time={int(options.seconds)}", "-timeout=20"]
+    atheris.Setup([sys.argv[0], *limits, found, str(CORPORA[options.what])], TARGETS[options.what])
     atheris.Fuzz()
 
 

@@ -22,6 +22,10 @@ BUILT = {
     )
     + '{{ define "d60" }}{{ end }}{{ template "d0" }}',
     "a number of 10,000 digits": "{{ " + "9" * 10_000 + " }}",
+    "5,000 zeros that are no number": "{{ " + "0" * 5_000 + "9 }}",
+    "900,000 zeros that are no number": "{{ " + "0" * 900_000 + "9 }}",
+    "a sum of zeros that is no number": "{{ " + "0" * 60 + "+" + "0" * 60 + "9i }}",
+    "zeros and lines that are no number": "{{ -" + "0_" * 60 + "x }}",
     "5,000 else ifs": "{{ if .t }}" + "{{ else if .t }}" * 5_000 + "{{ end }}",
     "5,000 nested calls": "{{ print " + "(print " * 5_000,
     "100,000 fields": "{{ .a" + ".a" * 100_000 + " }}",
