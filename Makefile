@@ -59,7 +59,7 @@ smoke: $(STAMP)
 
 # The figures, short: each beside a bound measured in the same run.
 bench: $(STAMP)
-	@$(BIN)/python -m benchmarks B01 B03 B05 B06 B13 --short
+	@$(BIN)/python -m benchmarks B01 B02 B03 B05 B06 B13 --short
 
 clean:
 	rm -rf $(VENV) .venv-smoke-* build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
