@@ -3,6 +3,7 @@
 import asyncio
 import os
 import secrets
+import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -22,6 +23,12 @@ from exclave.migrations.upgrade import upgrade
 from exclave.server import wiring
 from tests import factories
 from tests.cluster import Cluster, start_cluster
+
+
+def pytest_configure() -> None:
+    """A script's `make test &` runs with SIGINT ignored, and children inherit that: the tests are about the Ctrl-C of a terminal."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -80,6 +80,21 @@ async def test_a_program_that_listens_ends_by_itself(tmp_path: Path) -> None:
     assert texts(lines) == [("tidy", False)]
 
 
+async def test_a_program_can_be_interrupted_when_a_script_started_us_in_the_background(tmp_path: Path) -> None:
+    lines: list[Line] = []
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        child = await Child.start(
+            ["sh", "-c", "trap 'exit 3' INT; echo on; while :; do sleep 0.05; done"], cwd=tmp_path, env=ENV, on_line=lines.append
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
+    while not lines:
+        await asyncio.sleep(0.01)
+    await child.stop()
+    assert await child.wait() == 3
+
+
 async def test_a_child_gets_the_environment_that_it_is_given_and_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AMBIENT", "x")
     lines: list[Line] = []

@@ -288,6 +288,7 @@ def _prepare(orphan_signal: signal.Signals) -> Callable[[], None]:
 
     def prepare() -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold secrets
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # ignored where a script started us with `&`; it is how a program is asked to end
         bind()
 
     return prepare
