@@ -81,16 +81,14 @@ async def test_a_program_that_listens_ends_by_itself(tmp_path: Path) -> None:
 
 
 async def test_a_program_can_be_interrupted_when_a_script_started_us_in_the_background(tmp_path: Path) -> None:
-    lines: list[Line] = []
+    on = asyncio.Event()
+    script = ["sh", "-c", "trap 'exit 3' INT; echo on; while :; do sleep 0.05; done"]
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        child = await Child.start(
-            ["sh", "-c", "trap 'exit 3' INT; echo on; while :; do sleep 0.05; done"], cwd=tmp_path, env=ENV, on_line=lines.append
-        )
+        child = await Child.start(script, cwd=tmp_path, env=ENV, on_line=lambda line: on.set())
     finally:
         signal.signal(signal.SIGINT, before)
-    while not lines:
-        await asyncio.sleep(0.01)
+    await on.wait()
     await child.stop()
     assert await child.wait() == 3
 
