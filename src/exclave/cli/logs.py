@@ -27,7 +27,10 @@ def logs(
 
     With --follow it goes on until all of them are closed and the workflow has ended or asks for an approval.
     """
-    session.call(lambda api: _follow(api, thing, as_json) if follow else _print(api, thing, as_json), patience=session.ENDURING)
+    if follow:
+        session.call(lambda api: _follow(api, thing, as_json), patience=session.ENDURING)
+    else:
+        session.call(lambda api: _print(api, thing, as_json))
 
 
 async def _print(api: PublicApi, thing: str, as_json: bool) -> None:
