@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -55,13 +56,13 @@ def app(root: Path, components: int, seed: int) -> None:
 
 
 def seconds(*words: str, runs: int) -> float:
-    """Run Python with these words several times, and give the best wall time: what else runs here only ever adds."""
+    """Run Python with these words several times, and give the median of the wall times."""
     found = []
     for _ in range(runs):
         started = time.perf_counter()
         subprocess.run([sys.executable, *words], check=True, capture_output=True)
         found.append(time.perf_counter() - started)
-    return min(found)
+    return statistics.median(found)
 
 
 def measure(components: int, asked: Asked) -> Figure:

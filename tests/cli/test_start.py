@@ -34,7 +34,7 @@ def test_a_command_imports_nothing_of_the_server(words, tmp_path):
         "print('LOADED ' + json.dumps(sorted(sys.modules)))\n"
     )
     environ = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "PYTHONPATH": str(ROOT / "src"), "EXCLAVE_API_URL": "http://127.0.0.1:1"}
-    done = subprocess.run([sys.executable, "-P", "-c", program, json.dumps(words)], env=environ, capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-P", "-c", program, json.dumps(words)], env=environ, capture_output=True, text=True, timeout=30)
     loaded = json.loads(done.stdout.rpartition("LOADED ")[2])
     assert "exclave.cli" in loaded
     assert [name for name in loaded if any(name == heavy or name.startswith(heavy + ".") for heavy in HEAVY)] == []
