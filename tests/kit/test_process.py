@@ -53,14 +53,14 @@ async def test_what_a_program_leaves_in_its_group_is_ended_with_it(tmp_path: Pat
     started = time.monotonic()
     await process.run(["sh", "-c", "sleep 60 & echo $!"], cwd=tmp_path, env=ENV, on_line=lines.append)
     assert time.monotonic() - started < 5
-    assert not _lives(int(lines[0].text))
+    assert _ends(int(lines[0].text))
 
 
 async def test_a_time_out_ends_the_whole_group(tmp_path: Path) -> None:
     lines: list[Line] = []
     with pytest.raises(process.TimedOut):
         await process.run(["sh", "-c", "sleep 60 & echo $!; wait"], cwd=tmp_path, env=ENV, on_line=lines.append, timeout=0.4)
-    assert not _lives(int(lines[0].text))
+    assert _ends(int(lines[0].text))
 
 
 async def test_a_program_that_ignores_requests_is_ended(tmp_path: Path) -> None:
@@ -114,12 +114,40 @@ async def test_a_program_that_is_not_there_is_named(tmp_path: Path, argv: list[s
         await process.run(argv, cwd=tmp_path, env=ENV)
 
 
-def test_a_child_dies_with_a_killed_parent(tmp_path: Path) -> None:
+@pytest.mark.parametrize("setpriv", [True, False])
+async def test_a_child_is_bound_the_same_with_and_without_setpriv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, setpriv: bool) -> None:
+    if not setpriv:
+        monkeypatch.setattr(process, "_setpriv", lambda: "")
+    elif not process._setpriv():
+        pytest.skip("no setpriv on this machine")
+    lines: list[Line] = []
+    script = "ulimit -c; cat /proc/$$/comm; ps -o sid= -p $$ | tr -d ' '; echo $$; exit 7"
+    assert await process.run(["sh", "-c", script], cwd=tmp_path, env=ENV, on_line=lines.append) == 7
+    core, program, session, pid = (line.text for line in lines)
+    assert (core, program, session) == ("0", "sh", pid)
+
+
+def test_a_directory_or_a_file_of_data_is_no_program(tmp_path: Path) -> None:
+    (tmp_path / "directory").mkdir()
+    (tmp_path / "data").write_text("x")
+    assert not process._is_program("./directory", tmp_path, ENV)
+    assert not process._is_program("./data", tmp_path, ENV)
+    assert process._is_program("sh", tmp_path, ENV)
+
+
+@pytest.mark.parametrize("setpriv", [True, False])
+def test_a_child_dies_with_a_killed_parent(tmp_path: Path, setpriv: bool) -> None:
     script = f"""
 import asyncio, pathlib
+from exclave.kit import process
 from exclave.kit.process import Child
+if not {setpriv}:
+    process._setpriv = lambda: ""
 async def main():
-    child = await Child.start(["sleep", "60"], cwd=pathlib.Path({str(tmp_path)!r}), env={ENV!r})
+    on = asyncio.Event()
+    argv = ["sh", "-c", "echo on; exec sleep 60"]
+    child = await Child.start(argv, cwd=pathlib.Path({str(tmp_path)!r}), env={ENV!r}, on_line=lambda line: on.set())
+    await on.wait()
     print(child.pid, flush=True)
     await asyncio.sleep(60)
 asyncio.run(main())
@@ -130,10 +158,7 @@ asyncio.run(main())
     parent.kill()
     parent.wait()
     parent.stdout.close()
-    ends = time.monotonic() + 5
-    while _lives(pid) and time.monotonic() < ends:
-        time.sleep(0.02)
-    assert not _lives(pid)
+    assert _ends(pid)
 
 
 def test_a_scrubbed_variable_is_gone_from_proc_too() -> None:
@@ -150,6 +175,14 @@ print(b"s3cret" in open("/proc/self/environ", "rb").read())
         [sys.executable, "-c", script], env={**os.environ, "CANARY": "s3cret-canary"}, capture_output=True, text=True, check=True
     )
     assert result.stdout.strip() == "False"
+
+
+def _ends(pid: int) -> bool:
+    """Tell whether a process ends soon: one that was killed still has its files to close."""
+    ends = time.monotonic() + 5
+    while _lives(pid) and time.monotonic() < ends:
+        time.sleep(0.01)
+    return not _lives(pid)
 
 
 def _lives(pid: int) -> bool:

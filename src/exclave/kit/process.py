@@ -3,13 +3,19 @@
 A program is started with an argument list (never a shell text) as the leader of a new session and process group. When the
 leader ends, whatever it left in its group is killed. When this process dies, even by SIGKILL, the kernel ends the leader.
 Only standard library: the control plane uses this for git, the runner for everything.
+
+A child asks the kernel for that itself, before it becomes its program. Where `setpriv` can ask for it, the child is started without
+a copy of this process, which takes a third of the time or less; elsewhere a copy runs our own code first (`preexec_fn`).
 """
 
 import asyncio
 import ctypes
+import functools
 import os
 import resource
+import shutil
 import signal
+import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -24,6 +30,7 @@ LINE_LIMIT = 64 * 1024
 _CHUNK = 64 * 1024
 _DRAIN_SECONDS = 5.0
 _PR_SET_PDEATHSIG = 1
+_SYSTEM_PATH = "/usr/bin:/bin:/usr/sbin:/sbin"  # never that of a plan
 
 try:
     _prctl: Callable[..., int] | None = ctypes.CDLL(None, use_errno=True).prctl
@@ -158,8 +165,10 @@ class Child:
             inherited.append(err)
             sources.append((read, "stderr"))
             kept.append(read)
+            binder = _binder(orphan_signal) if _is_program(argv[0], cwd, env) else ()
             try:
                 process = await asyncio.create_subprocess_exec(
+                    *binder,
                     *argv,
                     cwd=cwd,
                     env=dict(env),
@@ -167,7 +176,7 @@ class Child:
                     stdout=out,
                     stderr=err,
                     start_new_session=True,
-                    preexec_fn=_prepare(orphan_signal),
+                    preexec_fn=None if binder else _prepare(orphan_signal),
                     # One that may finish on its own holds the other ends of its pipes too: writing into a pipe that nobody
                     # reads would kill it before it has put its house in order.
                     pass_fds=() if orphan_signal == signal.SIGKILL else tuple(kept),
@@ -281,6 +290,37 @@ def ending_with_parent(orphan_signal: signal.Signals) -> Callable[[], None]:
                 os._exit(125)
 
     return prepare
+
+
+def _binder(orphan_signal: signal.Signals) -> tuple[str, ...]:
+    """Return the words before a command that make it end with this process; none where only code of our own can.
+
+    Is this process killed in the millisecond before the child has asked, then the child lives on until the next start finds it, as it
+    does everywhere but on Linux.
+    """
+    # What is ignored here would stay ignored there, and SIGINT is how a program is asked to end.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN or not (setpriv := _setpriv()):
+        return ()
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # children inherit it: a core file would hold secrets, ours as much as theirs
+    return (setpriv, "--pdeathsig", orphan_signal.name.removeprefix("SIG"), "--")
+
+
+@functools.cache
+def _setpriv() -> str:
+    """Return the path of a `setpriv` that knows `--pdeathsig` (util-linux 2.33, not that of busybox), or nothing."""
+    found = shutil.which("setpriv", path=_SYSTEM_PATH)
+    if not found:
+        return ""
+    with suppress(OSError, subprocess.SubprocessError):
+        tried = [found, "--pdeathsig", "KILL", "--", found, "--version"]
+        return found if subprocess.run(tried, env={}, capture_output=True, timeout=5).returncode == 0 else ""
+    return ""
+
+
+def _is_program(name: str, cwd: Path, env: Mapping[str, str]) -> bool:
+    """Can this be started? What cannot is left to the plain way, which says why."""
+    path = str(cwd / name) if "/" in name else shutil.which(name, path=env.get("PATH", os.defpath))
+    return path is not None and os.path.isfile(path) and os.access(path, os.X_OK)
 
 
 def _prepare(orphan_signal: signal.Signals) -> Callable[[], None]:
