@@ -7,6 +7,7 @@ import json
 import pytest
 from sqlalchemy import select, text
 from tests import factories
+from tests.contract import statements
 from tests.domain.runners.fleet import Fleet, fleet
 
 from exclave.domain.audit.models import AuditRow
@@ -178,6 +179,60 @@ async def test_a_zombie_neither_writes_nor_locks_nor_unlocks_nor_reads(home):
     with pytest.raises(errors.Stale):
         await run.put(1, lock_id="l3")
     await successor.put(1, lock_id="l3")
+
+
+async def test_a_zombie_changes_nothing_that_people_look_at(home):
+    run = await running(home)
+    async with home.runtime.request(home.actor) as ctx:
+        await workspaces.put_snapshot(ctx, run.workspace.id, b"{}", job_id=run.job_id)
+        await executions.move(ctx, run.job_id, run.execution_id, "failed")
+    async with home.runtime.request(home.actor) as ctx:
+        with pytest.raises(errors.Stale):
+            await workspaces.put_snapshot(ctx, run.workspace.id, b"{}", job_id=run.job_id)
+        with pytest.raises(errors.NotFound):
+            await workspaces.put_snapshot(ctx, "tfw" + "0" * 23, b"{}", job_id=run.job_id)
+
+
+async def test_who_waits_for_a_turn_sees_what_was_written_meanwhile(home):
+    run = await running(home)
+    await run.lock("l1")
+    async with home.runtime.request(run.actor) as ctx:
+        await workspaces.put(ctx, run.workspace.id, state(1), lock_id="l1")
+        waiting = asyncio.ensure_future(run.put(1, lock_id="l1", mark="other"))
+        await _waits(home)
+    with pytest.raises(errors.Conflict, match="at 1 already"):
+        await waiting
+    assert await run.get() == state(1)
+
+
+async def test_who_waits_for_the_lock_gets_it_once_it_was_given_back(home):
+    run = await running(home)
+    await run.lock("l1")
+    async with home.runtime.request(run.actor) as ctx:
+        await workspaces.unlock(ctx, run.workspace.id, lock_body("l1"))
+        waiting = asyncio.ensure_future(run.lock("l2"))
+        await _waits(home)
+    await waiting
+    await run.put(1, lock_id="l2")
+
+
+async def _waits(home: Fleet) -> None:
+    """Wait until some transaction waits for a lock of another."""
+    for _ in range(500):
+        async with home.runtime.sweep() as ctx:
+            if (await ctx.db.execute(text("select count(*) from pg_locks where not granted"))).scalar_one():
+                return
+        await asyncio.sleep(0.01)
+    raise AssertionError("nobody waits")
+
+
+async def test_a_call_of_a_running_terraform_takes_few_statements(home):
+    """Terraform waits for each: org and rights, the call itself, and the org's key where something is opened or sealed."""
+    run = await running(home)
+    for call, most in ((run.lock("l1"), 2), (run.put(1, lock_id="l1"), 5), (run.get(), 3), (run.unlock("l1"), 2)):
+        async with statements.counted() as made:
+            await call
+        assert len(made) <= most, made
 
 
 async def test_the_end_of_an_execution_gives_its_lock_back(home):

@@ -10,10 +10,9 @@ from sqlalchemy import delete
 
 from exclave.domain.audit import service as audit
 from exclave.domain.jobs.events import ExecutionEnded
-from exclave.domain.jobs.fencing import insert_while_live
 from exclave.domain.orgs import keys
 from exclave.domain.runners import access
-from exclave.domain.workspaces import queries, rules
+from exclave.domain.workspaces import fencing, queries, rules
 from exclave.domain.workspaces.models import (
     TerraformWorkspace,
     TerraformWorkspaceLock,
@@ -64,6 +63,11 @@ async def remove(ctx: Ctx, workspace_id: str) -> TerraformWorkspace:
 
 async def get(ctx: Ctx, workspace_id: str) -> bytes | None:
     """Return the newest state with its secrets, for the runner's Terraform; None when there is none."""
+    if (found := await fencing.read(ctx, workspace_id)) is not None:
+        state_id, sealed = found
+        if sealed is None:
+            return None
+        return await keys.unseal_value(ctx, ctx.org_id, TerraformWorkspaceState.__tablename__, "contents", state_id, sealed)
     await find(ctx, workspace_id)
     if ctx.actor.scope and (await ctx.db.execute(queries.writer(ctx.actor, workspace_id, ""))).first() is None:
         raise await _stale(ctx, "")
@@ -80,9 +84,19 @@ async def put(ctx: Ctx, workspace_id: str, contents: bytes, *, lock_id: str = ""
     if len(contents) > rules.STATE_LIMIT:
         raise errors.TooLarge(f"a state of more than {rules.STATE_LIMIT} bytes is not kept")
     state = rules.read_state(contents)
-    await _turn(ctx, workspace_id)
     digest = "sha256:" + hashlib.sha256(contents).hexdigest()
-    newest = await db.first(ctx.db, queries.states_of(workspace_id, ctx.org_id).limit(1))
+    person = _is_person(ctx)
+    if person or not await fencing.take_turn(ctx, workspace_id, job_id):
+        await _turn(ctx, workspace_id)
+        if not person:
+            raise await _stale(ctx, job_id)
+    now = await fencing.look(ctx, workspace_id)
+    rules.check_lock(now.lock_id, lock_id, must_hold=person)
+    if (newest := now.newest) is not None and rules.is_repeat(
+        state, digest, serial=newest.serial, lineage=newest.lineage, digest_before=newest.digest
+    ):
+        known: TerraformWorkspaceState = await db.one(ctx.db, queries.states_of(workspace_id, ctx.org_id).limit(1))
+        return known
     row = TerraformWorkspaceState(
         org_id=ctx.org_id,
         created_by_id=ctx.actor.account_id,
@@ -93,20 +107,12 @@ async def put(ctx: Ctx, workspace_id: str, contents: bytes, *, lock_id: str = ""
         lineage=state.lineage,
         digest=digest,
     )
-    lock = await db.first(ctx.db, queries.lock_of(workspace_id, ctx.org_id))
-    person = _is_person(ctx)
-    if not person and (await ctx.db.execute(queries.writer(ctx.actor, workspace_id, job_id))).first() is None:
-        raise await _stale(ctx, job_id)
-    rules.check_lock(lock.lock_id if lock is not None else "", lock_id, must_hold=person)
-    if newest is not None and rules.is_repeat(state, digest, serial=newest.serial, lineage=newest.lineage, digest_before=newest.digest):
-        known: TerraformWorkspaceState = newest
-        return known
     row.contents = await keys.seal(ctx, row, "contents", contents)
     if person:
         ctx.db.add(row)
         await ctx.db.flush()
         await audit.record(ctx, "write_state", row, serial=state.serial)
-    elif not await insert_while_live(ctx, row, queries.writer(ctx.actor, workspace_id, job_id)):
+    elif not await fencing.insert_state(ctx, row):
         raise await _stale(ctx, job_id)
     return row
 
@@ -119,10 +125,20 @@ async def lock(ctx: Ctx, workspace_id: str, body: bytes, *, job_id: str = "") ->
     wanted = rules.read_lock(body)
     if not wanted.id:
         raise errors.Invalid("the body names no lock id (`ID`)")
-    await _turn(ctx, workspace_id)
     person = _is_person(ctx)
-    fence = queries.writer(ctx.actor, workspace_id, job_id)
-    execution_id = "" if person else (await ctx.db.execute(fence)).scalar()
+    row = TerraformWorkspaceLock(
+        org_id=ctx.org_id,
+        created_by_id=ctx.actor.account_id,
+        workspace_id=workspace_id,
+        runner_job_id=_job(ctx, job_id),
+        runner_job_execution_id="",
+        lock_id=wanted.id,
+        lock=rules.stored_lock(wanted),
+    )
+    if not person and await fencing.take_lock(ctx, row):
+        return row
+    await _turn(ctx, workspace_id)
+    execution_id = "" if person else (await ctx.db.execute(queries.writer(ctx.actor, workspace_id, job_id))).scalar()
     if execution_id is None:
         raise await _stale(ctx, job_id)
     held: TerraformWorkspaceLock | None = await db.first(ctx.db, queries.lock_of(workspace_id, ctx.org_id))
@@ -133,20 +149,11 @@ async def lock(ctx: Ctx, workspace_id: str, body: bytes, *, job_id: str = "") ->
             f"the workspace {workspace_id} is locked by {held.lock.get('who') or 'somebody'} ({held.lock.get('operation') or 'unknown'})",
             raw_body=rules.terraform_lock(held.lock),
         )
-    row = TerraformWorkspaceLock(
-        org_id=ctx.org_id,
-        created_by_id=ctx.actor.account_id,
-        workspace_id=workspace_id,
-        runner_job_id=_job(ctx, job_id),
-        runner_job_execution_id=execution_id,
-        lock_id=wanted.id,
-        lock=rules.stored_lock(wanted),
-    )
     if person:
         ctx.db.add(row)
         await ctx.db.flush()
         await audit.record(ctx, "lock", row)
-    elif not await insert_while_live(ctx, row, fence):
+    elif not await fencing.take_lock(ctx, row):  # the lock was given back while this waited for its turn
         raise await _stale(ctx, job_id)
     return row
 
@@ -158,6 +165,8 @@ async def unlock(ctx: Ctx, workspace_id: str, body: bytes, *, job_id: str = "") 
     `Stale` from an execution that may not write any more.
     """
     given = rules.read_lock(body)
+    if await fencing.give_lock_back(ctx, workspace_id, given.id, job_id=job_id):
+        return
     await _turn(ctx, workspace_id)
     # Whoever cannot be told apart from the holder may not unlock: the id alone is no proof.
     execution_id = (await ctx.db.execute(queries.writer(ctx.actor, workspace_id, job_id))).scalar()
@@ -212,13 +221,13 @@ async def release_after(ctx: Ctx, event: ExecutionEnded) -> None:
 
 async def put_snapshot(ctx: Ctx, workspace_id: str, contents: bytes, *, job_id: str = "") -> TerraformWorkspaceStateJSON:
     """Keep a `terraform show -json` document, which is what people look at."""
-    await find(ctx, workspace_id)
     rules.read_show(contents)
     row = TerraformWorkspaceStateJSON(
         org_id=ctx.org_id, created_by_id=ctx.actor.account_id, workspace_id=workspace_id, runner_job_id=_job(ctx, job_id)
     )
     row.contents = await keys.seal(ctx, row, "contents", contents)
-    if not await insert_while_live(ctx, row, queries.writer(ctx.actor, workspace_id, job_id)):
+    if not await fencing.insert_snapshot(ctx, row):
+        await find(ctx, workspace_id)
         raise await _stale(ctx, job_id)
     return row
 

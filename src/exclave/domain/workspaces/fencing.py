@@ -1,0 +1,182 @@
+"""What Terraform asks of its backend while its job runs, each as one statement made once: the fence and what it allows.
+
+A run of Terraform waits for these calls, so none takes more turns with the database than it must. They only do what everything allows:
+when one finds nothing to do, `service` looks closer and says why. The fence is that of `jobs.queries.live_execution`: the job's
+current execution, not over, its lease held, and locked until the end of the transaction against whoever wants to end it.
+"""
+
+# ruff: noqa: S608 - the statements are put together once, of words in this file; values are bound
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import BigInteger, DateTime, Integer, LargeBinary, TextClause, bindparam, text
+from sqlalchemy.dialects.postgresql import JSONB
+
+from exclave.domain.runners import access
+from exclave.domain.workspaces.models import TerraformWorkspaceLock, TerraformWorkspaceState, TerraformWorkspaceStateJSON
+from exclave.kit import time
+from exclave.kit.context import Ctx
+
+_WORKSPACE = "select id from terraform_workspaces where id = :workspace and org_id = :org and deleted_at = 0"
+# The turn of a workspace, until the end of the transaction. `live` reads from it, so it is taken before the execution is locked.
+_TURN = f"workspace as ({_WORKSPACE} for no key update)"
+_NO_TURN = f"workspace as ({_WORKSPACE})"
+_RUNNING = """
+    select execution.id
+    from workspace
+    join runner_jobs job on job.id = :job and job.workspace_id = workspace.id and job.runner_id = :runner
+    join runner_job_executions execution on execution.id = job.current_execution_id
+    where execution.org_id = :org
+      and (:execution = '' or execution.id = :execution)
+      and execution.finished_at is null
+      and execution.leased_until > clock_timestamp()"""
+_LIVE = f"live as ({_RUNNING} for update of execution)"
+_ROW = "id, org_id, created_by_id, created_at, updated_at, deleted_at"
+_ROW_VALUES = ":id, :org, :account, :moment, :moment, 0"
+_NEWEST = """
+    from terraform_workspace_states
+    where terraform_workspace_id = :workspace and org_id = :org and deleted_at = 0
+    order by revision desc
+    limit 1"""
+
+
+@dataclass(frozen=True)
+class Newest:
+    """The newest version of a state, without what it holds."""
+
+    revision: int
+    serial: int
+    lineage: str
+    digest: str
+
+
+@dataclass(frozen=True)
+class Now:
+    """How a workspace stands: the id of its lock (empty: not locked) and its newest version."""
+
+    lock_id: str
+    newest: Newest | None
+
+
+def _statement(words: str, **types: Any) -> TextClause:
+    return text(words).bindparams(*(bindparam(name, type_=kind) for name, kind in types.items()))
+
+
+_READ = _statement(f"""
+    with {_NO_TURN}, live as ({_RUNNING})
+    select live.id, newest.id, newest.contents
+    from live left join (select id, contents {_NEWEST}) newest on true""")
+
+_TAKE_TURN = _statement(f"with {_TURN}, live as ({_RUNNING}) select id from live")
+
+_LOOK = _statement(f"""
+    select held.lock_id, newest.revision, newest.serial, newest.lineage, newest.digest
+    from (select 1) one
+    left join terraform_workspace_locks held on held.workspace_id = :workspace and held.org_id = :org
+    left join (select revision, serial, lineage, digest {_NEWEST}) newest on true""")
+
+_LOCK = _statement(
+    f"""
+    with {_TURN}, {_LIVE}
+    insert into terraform_workspace_locks ({_ROW}, workspace_id, runner_job_id, runner_job_execution_id, lock_id, lock)
+    select {_ROW_VALUES}, :workspace, :job, live.id, :lock_id, :lock from live
+    on conflict (workspace_id) do nothing
+    returning runner_job_execution_id""",
+    moment=DateTime(timezone=True),
+    lock=JSONB,
+)
+
+_UNLOCK = _statement(f"""
+    with {_TURN}, {_LIVE}
+    delete from terraform_workspace_locks held using live
+    where held.workspace_id = :workspace and held.org_id = :org and held.runner_job_execution_id = live.id
+      and (:lock_id = '' or held.lock_id = :lock_id)
+    returning held.id""")
+
+_INSERT_STATE = _statement(
+    f"""
+    with {_NO_TURN}, {_LIVE}
+    insert into terraform_workspace_states
+      ({_ROW}, terraform_workspace_id, runner_job_id, revision, serial, lineage, contents, digest)
+    select {_ROW_VALUES}, :workspace, :job, :revision, :serial, :lineage, :contents, :digest from live
+    returning id""",
+    moment=DateTime(timezone=True),
+    revision=Integer,
+    serial=BigInteger,
+    contents=LargeBinary,
+)
+
+_INSERT_SNAPSHOT = _statement(
+    f"""
+    with {_NO_TURN}, {_LIVE}
+    insert into terraform_workspace_state_jsons ({_ROW}, workspace_id, runner_job_id, contents)
+    select {_ROW_VALUES}, :workspace, :job, :contents from live
+    returning id""",
+    moment=DateTime(timezone=True),
+    contents=LargeBinary,
+)
+
+
+async def read(ctx: Ctx, workspace_id: str) -> tuple[str, bytes | None] | None:
+    """Return the newest state (its id and sealed contents, `("", None)` when there is none) to a running execution; None to others."""
+    if not ctx.actor.scope:
+        return None
+    found = (await ctx.db.execute(_READ, _who(ctx, workspace_id, ""))).first()
+    return (found[1] or "", found[2]) if found is not None else None
+
+
+async def take_turn(ctx: Ctx, workspace_id: str, job_id: str) -> bool:
+    """Let the running execution of a job take the turn of a workspace until the end of the transaction. Tell whether it did."""
+    return (await ctx.db.execute(_TAKE_TURN, _who(ctx, workspace_id, job_id))).first() is not None
+
+
+async def look(ctx: Ctx, workspace_id: str) -> Now:
+    """Return what a write must know. Take the turn first, in a statement before this one, or it may be another's past."""
+    lock_id, *newest = (await ctx.db.execute(_LOOK, {"workspace": workspace_id, "org": ctx.org_id})).one()
+    return Now(lock_id or "", Newest(*newest) if newest[0] is not None else None)
+
+
+async def take_lock(ctx: Ctx, row: TerraformWorkspaceLock) -> bool:
+    """Insert a lock for the running execution of its job unless the workspace is locked. Tell whether it was taken."""
+    given = {"lock_id": row.lock_id, "lock": row.lock}
+    execution_id = (await ctx.db.execute(_LOCK, _new(ctx, row, row.workspace_id, given))).scalar()
+    if execution_id is None:
+        return False
+    row.runner_job_execution_id = execution_id
+    return True
+
+
+async def give_lock_back(ctx: Ctx, workspace_id: str, lock_id: str, *, job_id: str) -> bool:
+    """Delete the lock that the running execution holds, by its id where one is named. Tell whether it was there."""
+    given = {**_who(ctx, workspace_id, job_id), "lock_id": lock_id}
+    return (await ctx.db.execute(_UNLOCK, given)).first() is not None
+
+
+async def insert_state(ctx: Ctx, row: TerraformWorkspaceState) -> bool:
+    """Insert a version of the state if the execution of its job runs. Tell whether it was inserted."""
+    given = {name: getattr(row, name) for name in ("revision", "serial", "lineage", "contents", "digest")}
+    return (await ctx.db.execute(_INSERT_STATE, _new(ctx, row, row.terraform_workspace_id, given))).first() is not None
+
+
+async def insert_snapshot(ctx: Ctx, row: TerraformWorkspaceStateJSON) -> bool:
+    """Insert a snapshot if the execution of its job runs. Tell whether it was inserted."""
+    given = {"contents": row.contents}
+    return (await ctx.db.execute(_INSERT_SNAPSHOT, _new(ctx, row, row.workspace_id, given))).first() is not None
+
+
+def _who(ctx: Ctx, workspace_id: str, job_id: str) -> dict[str, Any]:
+    """Who asks: the execution that the token is of, or else whichever runs of the job that is named. Nobody without a runner."""
+    scoped_job, scoped_execution = access.execution_in_scope(ctx.actor)
+    return {
+        "workspace": workspace_id,
+        "org": ctx.org_id,
+        "runner": ctx.actor.runner_id,
+        "job": scoped_job or job_id,
+        "execution": scoped_execution,
+    }
+
+
+def _new(ctx: Ctx, row: Any, workspace_id: str, given: dict[str, Any]) -> dict[str, Any]:
+    who = _who(ctx, workspace_id, row.runner_job_id)
+    return {**who, "id": row.id, "account": ctx.actor.account_id, "moment": time.now(), **given}
