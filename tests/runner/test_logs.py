@@ -56,6 +56,24 @@ async def test_lines_wait_for_a_batch_but_not_for_long(tmp_path: Path) -> None:
     await log.close()
 
 
+async def test_lines_that_are_pushed_wait_for_no_batch(tmp_path: Path) -> None:
+    far_end = FarEnd()
+    log = log_to(far_end, tmp_path / "spool", batch_seconds=30)
+    log.push()  # nothing to send: the next line waits for its batch as ever
+    log.write("one")
+    await asyncio.sleep(0.01)
+    assert far_end.lines == []
+    log.push()
+    await asyncio.sleep(0.01)
+    assert far_end.lines == ["one"]
+    log.write("two")
+    await asyncio.sleep(0.01)
+    assert far_end.lines == ["one"]
+    assert await log.flush(seconds=5)
+    assert (far_end.lines, far_end.batches) == (["one", "two"], 2)
+    await log.close()
+
+
 async def test_what_cannot_be_sent_goes_to_disk_and_comes_back_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logs, "_MEMORY_BYTES", 100_000)
     far_end = FarEnd()

@@ -17,6 +17,7 @@ from exclave.runner.handlers.terraform_rules import Version
 from exclave.runner.job import JobFailed
 from exclave.runner.logs import ERROR, INFO, WARN
 from exclave.runner.redact import MASK, Redactor
+from exclave.runner.workspace import Archives
 
 
 def test_proxies_are_kept_but_never_used_for_loopback(tmp_path: Path) -> None:
@@ -207,3 +208,17 @@ def test_credentials_of_the_backend_are_in_no_address() -> None:
     assert [name for name, value in env.items() if "t0k3n" in value] == ["TF_HTTP_PASSWORD"]
     assert env["TF_HTTP_ADDRESS"] == "http://h:1/v1/terraform-backend?workspace_id=tfw%26x%3D1%2F..%2Fy&job_id=job"
     assert env["TF_HTTP_LOCK_ADDRESS"] == "http://h:1/v1/terraform-workspaces/tfw%26x%3D1%2F..%2Fy/lock?job_id=job"
+
+
+def test_archives_are_kept_until_there_are_too_many(tmp_path: Path) -> None:
+    kept = Archives(tmp_path / "archives", limit=100)
+    for name, size in (("a", 40), ("b", 40), ("large", 51)):
+        (tmp_path / name).write_bytes(b"x" * size)
+        kept.keep(name, tmp_path / name)
+    assert kept.take("a", tmp_path / "a again")
+    (tmp_path / "c").write_bytes(b"y" * 40)
+    kept.keep("c", tmp_path / "c")
+    taken = [name for name in ("a", "b", "c", "large", "unknown") if kept.take(name, tmp_path / f"{name} taken")]
+    assert taken == ["a", "c"]  # b was asked for the longest ago; large would have driven out all others
+    assert (tmp_path / "c taken").read_bytes() == b"y" * 40
+    assert (tmp_path / "a again").read_bytes() == b"x" * 40

@@ -83,6 +83,28 @@ async def test_what_was_planned_is_applied_and_its_outputs_come_home(plane: Cont
     assert [seq for seq, _, _ in applied.log] == list(range(1, len(applied.log) + 1))
 
 
+async def test_plan_and_apply_of_one_version_download_it_once(plane: ControlPlane, work: Work) -> None:
+    plan = plan_of(plane, {"main.tf": MODULE})
+    planned = await work.do("sandbox-terraform", plan, operation="create-apply-plan")
+    applied = await work.do("sandbox-terraform", approved(plan, planned.contents), operation="apply-plan")
+    assert applied.status == "finished", applied.error
+    assert sum("/v1/sources/" in call for call in plane.calls) == 1
+    changed = plan_of(plane, {"main.tf": MODULE.replace('"name"', '"title"', 1).replace("var.name", "var.title")})
+    failed = await work.do("sandbox-terraform", changed, operation="create-apply-plan")
+    assert sum("/v1/sources/" in call for call in plane.calls) == 2
+    assert "title" in failed.error["message"]
+
+
+async def test_what_people_look_at_is_there_before_the_job_ends(plane: ControlPlane, work: Work) -> None:
+    plan = plan_of(plane, {"main.tf": MODULE})
+    planned = await work.do("sandbox-terraform", plan, operation="create-apply-plan")
+    before = len(plane.calls)
+    await work.do("sandbox-terraform", approved(plan, planned.contents), operation="apply-plan")
+    order = [call.partition("?")[0].rpartition("/")[2] for call in plane.calls[before:]]
+    end = max(at for at, call in enumerate(plane.calls[before:]) if call.startswith("PATCH"))
+    assert {"state-json", "outputs", "result", "logs"} <= set(order[:end])
+
+
 async def test_a_plan_without_change_says_so(plane: ControlPlane, work: Work) -> None:
     plan = plan_of(plane, {"main.tf": MODULE})
     planned = await work.do("sandbox-terraform", plan, operation="create-apply-plan")

@@ -2,9 +2,12 @@
 
 A process owns `<work>/<runner id>/process-<pid>-…`, which it locks; a directory whose lock is free was left by a dead process.
 What such a process had started (process groups are written down) is killed before its directory goes.
+
+Beside its jobs a process keeps what the next one is likely to need again: plan and apply work on the same archive.
 """
 
 import fcntl
+import hashlib
 import os
 import shutil
 import signal
@@ -18,6 +21,7 @@ from typing import Any
 _PREFIX = "process-"
 _LOCK = "lock"
 _CHILDREN = "children"
+_KEPT_BYTES = 256 << 20
 
 
 class Workspace:
@@ -26,6 +30,7 @@ class Workspace:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.path = root
+        self.archives = Archives(root / "archives")
         self._lock = -1
 
     def open(self) -> int:
@@ -39,6 +44,7 @@ class Workspace:
         self.path = self.root / f"{_PREFIX}{os.getpid()}-{fresh.name.removeprefix('.new-')}"
         fresh.rename(self.path)
         self.plugin_cache.mkdir(exist_ok=True, mode=0o700)
+        self.archives = Archives(self.path / "archives")
         return removed
 
     @property
@@ -63,6 +69,49 @@ class Workspace:
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
+
+
+class Archives:
+    """Archives that were downloaded before, by kind and digest. The ones that nobody asked for the longest go when there are too many.
+
+    A job gets a link of its own (the same bytes, which nobody changes), so that what it reads stays when the other one goes.
+    """
+
+    def __init__(self, directory: Path, *, limit: int = _KEPT_BYTES) -> None:
+        self._directory = directory
+        self._limit = limit
+        self._sizes: dict[str, int] = {}  # by name, in the order of use
+
+    def take(self, key: str, into: Path) -> bool:
+        """Put an archive where a job wants it; tell whether it was there."""
+        name = _name(key)
+        if (size := self._sizes.pop(name, None)) is None:
+            return False
+        try:
+            os.link(self._directory / name, into)
+        except OSError:
+            return False
+        self._sizes[name] = size
+        return True
+
+    def keep(self, key: str, archive: Path) -> None:
+        """Keep an archive that was downloaded, if there is room for it and the file system can."""
+        name, size = _name(key), archive.stat().st_size
+        if size > self._limit // 2:
+            return
+        self._directory.mkdir(exist_ok=True, mode=0o700)
+        with suppress(OSError):
+            (self._directory / name).unlink(missing_ok=True)
+            os.link(archive, self._directory / name)
+            self._sizes[name] = size
+        while sum(self._sizes.values()) > self._limit:
+            oldest = next(iter(self._sizes))
+            del self._sizes[oldest]
+            (self._directory / oldest).unlink(missing_ok=True)
+
+
+def _name(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()
 
 
 def remove(path: Path) -> None:

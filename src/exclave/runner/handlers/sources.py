@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,23 +23,23 @@ class Fetched:
 async def fetch(job: Job, source: Source | None, git_source: GitSource | None, into: Path) -> Fetched:
     """Fetch a source into a new directory; raises JobFailed when the plan names none."""
     if source is not None and source.artifact is not None:
-        packed = job.directory / "artifact.tar"
-        await job.api.artifact(source.artifact.digest, packed)
-        return await _unpacked(job, packed, into, source.path, f"artifact {source.artifact.digest}")
+        return await _unpacked(job, job.api.artifact, source.artifact.digest, into, source.path, "artifact")
     if source is not None and source.archive:
-        packed = job.directory / "source.tar.gz"
-        await job.api.source(source.archive, packed)
-        return await _unpacked(job, packed, into, source.path, f"source {source.archive}")
+        return await _unpacked(job, job.api.source, source.archive, into, source.path, "source")
     chosen = (source.git if source is not None else None) or git_source
     if chosen is not None:
         return await _cloned(job, chosen, into)
     raise JobFailed("the plan names no source: neither an artifact, an uploaded archive, nor a repository", reason="plan-invalid")
 
 
-async def _unpacked(job: Job, packed: Path, into: Path, path: str, what: str) -> Fetched:
+async def _unpacked(job: Job, download: Callable[[str, Path], Awaitable[None]], digest: str, into: Path, path: str, what: str) -> Fetched:
+    packed = job.directory / f"{what}.tar"
+    if not job.workspace.archives.take(f"{what} {digest}", packed):
+        await download(digest, packed)
+        job.workspace.archives.keep(f"{what} {digest}", packed)
     contents = await asyncio.to_thread(archive.unpack, packed, into)
     os.unlink(packed)
-    job.log.write(f"unpacked {what}: {contents.files} files, {contents.size} bytes")
+    job.log.write(f"unpacked {what} {digest}: {contents.files} files, {contents.size} bytes")
     return Fetched(into, archive.below(into, path))
 
 

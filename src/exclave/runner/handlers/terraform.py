@@ -31,6 +31,7 @@ from exclave.runner.settings import find_terraform
 from exclave.wire.plans.base import AWSAuth, AzureAuth, GitSource, Source
 from exclave.wire.plans.deploy import DeployPlan
 from exclave.wire.plans.terraform import SandboxRunPlan, TerraformDeployPlan
+from exclave.wire.runner.jobs import CreateRunnerJobExecutionOutputsRequest
 
 PLAN, TEARDOWN, APPLY = "create-apply-plan", "create-teardown-plan", "apply-plan"
 
@@ -175,10 +176,12 @@ class Terraform:
                 *self._var_files(),
             ]
             await self._terraform(*arguments, *(["-destroy"] if destroy else []), what="cannot plan")
+            contents = await asyncio.to_thread(plan_file.read_bytes)
+            self.job.log.write(f"the plan has the digest {_digest(contents)}")
         with self.job.step("show"):
+            self.job.log.push()  # the server takes it while Terraform is at work
             document = await self._show(plan_file)
-            shown, contents = await asyncio.gather(asyncio.to_thread(self._masked_plan, document), asyncio.to_thread(plan_file.read_bytes))
-        self.job.log.write(f"the plan has the digest {_digest(contents)}")
+            shown = await asyncio.to_thread(self._masked_plan, document)
         return Outcome(contents=contents, display=shown)
 
     async def apply(self) -> Outcome:
@@ -204,11 +207,13 @@ class Terraform:
                     await self._keep_lost_state()
                 raise
         with self.job.step("outputs"):
+            self.job.log.push()
             state = await self.job.execution.state(self.module.workspace_id)
             outputs, sensitive = terraform_rules.outputs_of(state)
             self.job.redact.learn(*(outputs[name] for name in sensitive))
-            await self._publish_state(state)
-        return Outcome(outputs=outputs, sensitive=sensitive)
+            # Beside one another, and both before the end of the job: who reads then reads what was applied.
+            await asyncio.gather(self._publish_state(state), self._report_outputs(outputs, sensitive))
+        return Outcome()
 
     def _approved_plan(self) -> bytes:
         try:
@@ -278,6 +283,10 @@ class Terraform:
         shown = masked.state(document)
         self.job.redact.learn(*masked.secrets)
         return msgspec.json.encode(self.job.redact.document(shown))
+
+    async def _report_outputs(self, outputs: Mapping[str, Any], sensitive: Sequence[str]) -> None:
+        self.job.lease.check()
+        await self.job.execution.outputs(CreateRunnerJobExecutionOutputsRequest(outputs=dict(outputs), sensitive=list(sensitive) or None))
 
     async def _publish_state(self, state: bytes) -> None:
         """Give people a masked view of the state. That it cannot be made or stored does not fail what was applied."""
