@@ -13,11 +13,13 @@ from exclave.runner import environment
 from exclave.runner.environment import VariableRefused
 from exclave.runner.handlers import terraform_rules as rules
 from exclave.runner.handlers.masking import Masked
+from exclave.runner.handlers.terraform_init import LOCK_FILE, Kept, kept_of
 from exclave.runner.handlers.terraform_rules import Version
 from exclave.runner.job import JobFailed
 from exclave.runner.logs import ERROR, INFO, WARN
 from exclave.runner.redact import MASK, Redactor
 from exclave.runner.workspace import Archives
+from exclave.wire.plans.base import GitSource, Source
 
 
 def test_proxies_are_kept_but_never_used_for_loopback(tmp_path: Path) -> None:
@@ -222,3 +224,57 @@ def test_archives_are_kept_until_there_are_too_many(tmp_path: Path) -> None:
     assert taken == ["a", "c"]  # b was asked for the longest ago; large would have driven out all others
     assert (tmp_path / "c taken").read_bytes() == b"y" * 40
     assert (tmp_path / "a again").read_bytes() == b"x" * 40
+
+
+def test_what_init_left_is_kept_by_version_and_lock_file(tmp_path: Path) -> None:
+    program = tmp_path / "terraform"
+    program.write_text("")
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    lock = 'provider "registry.terraform.io/hashicorp/null" { version = "%s" }'
+
+    def kept(digest: str) -> Kept:
+        found = kept_of(tmp_path / "kept", Source(archive=digest), str(program))
+        assert found is not None
+        return found
+
+    def module(name: str, *, version: str = "", initialised: bool = False) -> Path:
+        directory = tmp_path / name
+        (directory / ".terraform" / "providers").mkdir(parents=True) if initialised else directory.mkdir()
+        if version:
+            (directory / LOCK_FILE).write_text(lock % version)
+        if initialised:
+            (directory / ".terraform" / "providers" / "null").symlink_to(cache)
+        return directory
+
+    kept("one").keep(module("first", version="3.2.1", initialised=True))
+    assert not kept("one").restore(module("no lock file: the newest is looked for"))
+    assert not kept("one").restore(module("another lock file", version="3.2.2"))
+    assert not kept("two").restore(module("another version", version="3.2.1"))
+    again = module("again", version="3.2.1")
+    assert kept("one").restore(again)
+    assert (again / ".terraform" / "providers" / "null").readlink() == cache
+    assert not kept("one").restore(again)  # it has its own already
+    cache.rmdir()
+    assert not kept("one").restore(module("the provider is gone", version="3.2.1"))
+    assert kept_of(tmp_path / "kept", Source(git=GitSource(url="https://example.com/a.git", ref="main", path="")), str(program)) is None
+
+
+@pytest.mark.parametrize(
+    ("source", "kept"),
+    [("./inner", True), ("../inner", True), ("registry.terraform.io/a/b/c", False), ("git::https://example.com/a.git", False)],
+)
+def test_modules_from_elsewhere_are_fetched_each_time(source: str, kept: bool) -> None:
+    listed = {"Modules": [{"Key": "", "Source": "", "Dir": "."}, {"Key": "x", "Source": source, "Dir": "x"}]}
+    assert rules.are_within(json.dumps(listed).encode()) is kept
+
+
+@pytest.mark.parametrize(
+    ("detail", "wants"),
+    [('Run "terraform init" to install all modules.', True), ("run: tofu init", True), ("the initial value is wrong", False)],
+)
+def test_terraform_says_when_an_init_is_missing(detail: str, wants: bool) -> None:
+    line = {"@level": "error", "@message": "Error: x", "diagnostic": {"severity": "error", "summary": "x", "detail": detail}}
+    said = rules.read_line(json.dumps(line, separators=(",", ":")))
+    assert said is not None
+    assert said.wants_init is wants

@@ -95,6 +95,44 @@ async def test_plan_and_apply_of_one_version_download_it_once(plane: ControlPlan
     assert "title" in failed.error["message"]
 
 
+AGAIN = "initialised as before"
+
+
+async def test_a_module_is_initialised_once_for_many_plans(plane: ControlPlane, work: Work) -> None:
+    plan = plan_of(plane, {"main.tf": MODULE})
+    first, second = [await work.do("sandbox-terraform", plan, operation="create-apply-plan") for _ in range(2)]
+    assert (first.status, second.status) == ("finished", "finished")
+    assert [any(line.startswith(AGAIN) for line in lines) for lines in (first.lines, second.lines)] == [False, True]
+    assert any("Initializing" in line for line in first.lines)
+    assert not any("Initializing" in line for line in second.lines)
+    assert first.display["resource_changes"] == second.display["resource_changes"]
+    other = plan_of(plane, {"main.tf": MODULE + "\n# another version\n"})
+    third = await work.do("sandbox-terraform", other, operation="create-apply-plan")
+    assert not any(line.startswith(AGAIN) for line in third.lines)
+
+
+async def test_when_what_was_kept_does_not_do_the_module_is_initialised_again(plane: ControlPlane, work: Work) -> None:
+    module = 'module "inner" { source = "./inner" }\n' + MODULE
+    plan = plan_of(plane, {"main.tf": module, "inner/main.tf": 'resource "terraform_data" "x" {}'})
+    await work.do("sandbox-terraform", plan, operation="create-apply-plan")
+    (kept,) = work.agent.workspace.initialised.iterdir()
+    (kept / "modules" / "modules.json").unlink()
+    planned = await work.do("sandbox-terraform", plan, operation="create-apply-plan")
+    assert planned.status == "finished", planned.error
+    assert len(planned.display["resource_changes"]) == 2
+    assert "this module needs to be initialised again" in planned.lines
+    assert (kept / "modules" / "modules.json").exists()
+
+
+async def test_a_plan_that_fails_for_another_reason_is_not_tried_again(plane: ControlPlane, work: Work) -> None:
+    plan = plan_of(plane, {"main.tf": MODULE})
+    await work.do("sandbox-terraform", plan, operation="create-apply-plan")
+    failed = await work.do("sandbox-terraform", {**plan, "vars": {"secret": "x"}}, operation="create-apply-plan")
+    assert failed.status == "failed"
+    assert "No value for required variable" in failed.error["message"]
+    assert "this module needs to be initialised again" not in failed.lines
+
+
 async def test_what_people_look_at_is_there_before_the_job_ends(plane: ControlPlane, work: Work) -> None:
     plan = plan_of(plane, {"main.tf": MODULE})
     planned = await work.do("sandbox-terraform", plan, operation="create-apply-plan")

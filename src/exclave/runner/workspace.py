@@ -52,6 +52,11 @@ class Workspace:
         """Terraform providers, shared by all jobs of this runner."""
         return self.root / "terraform-plugins"
 
+    @property
+    def initialised(self) -> Path:
+        """What `terraform init` left, for the next job of the same module."""
+        return self.path / "terraform-initialised"
+
     def job(self, execution_id: str) -> Path:
         """Make the directory of a job."""
         path = self.path / execution_id

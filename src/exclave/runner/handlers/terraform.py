@@ -1,7 +1,8 @@
 """Terraform and OpenTofu: plan, and apply exactly the plan that was approved (spec runner.md 4.3, 4.8).
 
 A plan job runs init, plan and show; an apply job needs init only when the plan uses providers, since backend and modules are in
-the plan file. Outputs are read from the state itself, which the control plane keeps.
+the plan file. Neither runs init where another one would leave what an earlier one left (`terraform_init`). Outputs are read from the
+state itself, which the control plane keeps.
 """
 
 import asyncio
@@ -23,7 +24,7 @@ from exclave.client.runner import plan_as
 from exclave.kit import process
 from exclave.kit.errors import Problem
 from exclave.runner import environment
-from exclave.runner.handlers import sources, terraform_rules
+from exclave.runner.handlers import sources, terraform_init, terraform_rules
 from exclave.runner.handlers.masking import Masked
 from exclave.runner.job import Job, JobFailed, Outcome
 from exclave.runner.logs import WARN
@@ -159,12 +160,13 @@ class Terraform:
 
     def __init__(self, job: Job, module: Module, program: str, directory: Path, env: Mapping[str, str]) -> None:
         self.job, self.module, self.program, self.directory, self.env = job, module, program, directory, env
-        self.stale = False
+        self.kept = terraform_init.kept_of(job.workspace.initialised, module.source, program)
+        self.stale = self.wants_init = False
         self.errors: list[str] = []
 
     async def plan(self, *, destroy: bool) -> Outcome:
         """Plan; the outcome holds the plan file and, for people, what it would change."""
-        await self._init()
+        was_kept = await self._ready()
         plan_file = self.job.directory / "tfplan"
         with self.job.step("plan"):
             arguments = [
@@ -175,7 +177,16 @@ class Terraform:
                 f"-out={plan_file}",
                 *self._var_files(),
             ]
-            await self._terraform(*arguments, *(["-destroy"] if destroy else []), what="cannot plan")
+            arguments += ["-destroy"] if destroy else []
+            try:
+                await self._terraform(*arguments, what="cannot plan")
+            except JobFailed:
+                if not (was_kept and self.wants_init):
+                    raise
+                # The state may need a provider that the module does not name: only `init` sees both.
+                self.job.log.write("this module needs to be initialised again", severity=WARN)
+                await self._init()
+                await self._terraform(*arguments, what="cannot plan")
             contents = await asyncio.to_thread(plan_file.read_bytes)
             self.job.log.write(f"the plan has the digest {_digest(contents)}")
         with self.job.step("show"):
@@ -195,9 +206,8 @@ class Terraform:
                 raise JobFailed("the approved plan is no plan file of Terraform: plan again", reason="plan-invalid")
         if terraform_rules.needs_init(lock_file):
             # The versions of providers that the plan was made with, not what is newest now.
-            (self.directory / ".terraform.lock.hcl").unlink(missing_ok=True)
-            _write_private(self.directory / ".terraform.lock.hcl", lock_file)
-            await self._init()
+            _write_private(self.directory / terraform_init.LOCK_FILE, lock_file)
+            await self._ready()
         with self.job.step("apply"):
             arguments = ["apply", "-json", "-input=false", f"-lock-timeout={_LOCK_TIMEOUT}", str(plan_file)]
             try:
@@ -233,13 +243,25 @@ class Terraform:
             )
         return contents
 
+    async def _ready(self) -> bool:
+        """See to it that the module is initialised; tell whether an earlier job had done it."""
+        if self.kept is not None and self.kept.restore(self.directory):
+            with self.job.step("init"):
+                self.job.log.write("initialised as before: neither the module nor its providers have changed")
+            return True
+        await self._init()
+        return False
+
     async def _init(self) -> None:
         with self.job.step("init"):
             async with _plugin_cache(self.job.workspace.plugin_cache):
                 await self._terraform("init", "-input=false", "-no-color", what="cannot initialise")
+            if self.kept is not None:
+                self.kept.keep(self.directory)
 
     async def _terraform(self, *arguments: str, what: str, orphan_signal: signal.Signals = signal.SIGKILL) -> None:
         self.errors.clear()
+        self.wants_init = False
         code = await self.job.run(
             [self.program, *arguments],
             cwd=self.directory,
@@ -258,6 +280,7 @@ class Terraform:
         if said is None:
             return
         self.stale = self.stale or said.stale
+        self.wants_init = self.wants_init or said.wants_init
         if said.error:
             self.errors.append(said.error)
         self.job.log.write(said.text, severity=said.severity if line.stream == "stdout" else WARN, cut=line.cut)

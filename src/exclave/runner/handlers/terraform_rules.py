@@ -16,6 +16,7 @@ OLDEST = (1, 8)
 _VERSION = re.compile(r"v?(\d+)\.(\d+)(?:\.(\d+))?")
 _LEVELS = {"trace": DEBUG, "debug": DEBUG, "info": INFO, "warn": WARN, "error": ERROR}
 STALE = "Saved plan is stale"
+_INIT = re.compile(r"\b(?:terraform|tofu) init\b")
 
 OVERRIDE = """\
 # Written by the Exclave runner: the state is kept by the control plane, whatever the module says.
@@ -98,6 +99,7 @@ class Said:
     severity: int
     stale: bool = False
     error: str = ""  # summary of an error
+    wants_init: bool = False
 
 
 def read_line(text: str, *, cut: bool = False) -> Said | None:
@@ -119,7 +121,13 @@ def read_line(text: str, *, cut: bool = False) -> Said | None:
     place = _place(diagnostic)
     said = "\n".join(part for part in (message + (f" ({place})" if place else ""), detail) if part)
     failed = diagnostic.get("severity") == "error"
-    return Said(said, severity, stale=failed and summary == STALE, error=said.removeprefix("Error: ") if failed else "")
+    return Said(
+        said,
+        severity,
+        stale=failed and summary == STALE,
+        error=said.removeprefix("Error: ") if failed else "",
+        wants_init=failed and _INIT.search(said) is not None,
+    )
 
 
 def _place(diagnostic: dict[str, Any]) -> str:
@@ -143,6 +151,12 @@ def lock_file_of(plan: bytes) -> bytes | None:
 def needs_init(lock_file: bytes) -> bool:
     """Must `init` run before a plan is applied? Only to install providers: backend and modules are in the plan file."""
     return b"provider " in lock_file
+
+
+def are_within(modules: bytes) -> bool:
+    """Do all modules in a `modules.json` lie within the files of the module that names them?"""
+    listed = msgspec.json.decode(modules).get("Modules") or ()
+    return all(module.get("Key") == "" or str(module.get("Source")).startswith(("./", "../")) for module in listed)
 
 
 def outputs_of(state: bytes) -> tuple[dict[str, Any], list[str]]:
