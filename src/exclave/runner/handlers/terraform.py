@@ -217,8 +217,8 @@ class Terraform:
                     await self._keep_lost_state()
                 raise
         with self.job.step("outputs"):
-            self.job.log.push()
             state = await self.job.execution.state(self.module.workspace_id)
+            self.job.log.push()
             outputs, sensitive = terraform_rules.outputs_of(state)
             self.job.redact.learn(*(outputs[name] for name in sensitive))
             # Beside one another, and both before the end of the job: who reads then reads what was applied.
