@@ -127,12 +127,17 @@ async def test_a_child_is_bound_the_same_with_and_without_setpriv(tmp_path: Path
     assert (core, program, session) == ("0", "sh", pid)
 
 
-def test_a_directory_or_a_file_of_data_is_no_program(tmp_path: Path) -> None:
-    (tmp_path / "directory").mkdir()
-    (tmp_path / "data").write_text("x")
-    assert not process._is_program("./directory", tmp_path, ENV)
-    assert not process._is_program("./data", tmp_path, ENV)
-    assert process._is_program("sh", tmp_path, ENV)
+@pytest.mark.parametrize(
+    ("text", "mode", "starts"), [("#!/bin/sh\nexit 0\n", 0o755, True), ("#!/bin/sh\nexit 0\n", 0o644, False), ("exit 0\n", 0o755, False)]
+)
+async def test_only_what_the_kernel_starts_is_a_program(tmp_path: Path, text: str, mode: int, starts: bool) -> None:
+    (tmp_path / "it").write_text(text)
+    (tmp_path / "it").chmod(mode)
+    if starts:
+        assert await process.run(["./it"], cwd=tmp_path, env=ENV) == 0
+        return
+    with pytest.raises((OSError, process.ToolMissing)):
+        await process.run(["./it"], cwd=tmp_path, env=ENV)
 
 
 @pytest.mark.parametrize("setpriv", [True, False])

@@ -318,9 +318,15 @@ def _setpriv() -> str:
 
 
 def _is_program(name: str, cwd: Path, env: Mapping[str, str]) -> bool:
-    """Can this be started? What cannot is left to the plain way, which says why."""
+    """Will the kernel start this? What it may not is left to the plain way, which says why; `setpriv` would try a shell."""
     path = str(cwd / name) if "/" in name else shutil.which(name, path=env.get("PATH", os.defpath))
-    return path is not None and os.path.isfile(path) and os.access(path, os.X_OK)
+    if path is None or not os.path.isfile(path) or not os.access(path, os.X_OK):
+        return False
+    try:
+        with open(path, "rb", buffering=0) as file:
+            return file.read(4).startswith((b"#!", b"\x7fELF"))
+    except OSError:  # it may be started, but not read
+        return False
 
 
 def _prepare(orphan_signal: signal.Signals) -> Callable[[], None]:

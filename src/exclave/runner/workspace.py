@@ -104,8 +104,8 @@ class Archives:
         name, size = _name(key), archive.stat().st_size
         if size > self._limit // 2:
             return
-        self._directory.mkdir(exist_ok=True, mode=0o700)
         with suppress(OSError):
+            self._directory.mkdir(exist_ok=True, mode=0o700)
             (self._directory / name).unlink(missing_ok=True)
             os.link(archive, self._directory / name)
             self._sizes[name] = size

@@ -34,12 +34,20 @@ class Kept:
         kept = self._place(directory)
         if not kept.is_dir() or (directory / _DIRECTORY).exists() or not _is_whole(kept):
             return False
-        shutil.copytree(kept, directory / _DIRECTORY, symlinks=True)
-        os.utime(kept)
+        try:
+            shutil.copytree(kept, directory / _DIRECTORY, symlinks=True)
+            os.utime(kept)
+        except OSError:
+            remove(directory / _DIRECTORY)
+            return False
         return True
 
     def keep(self, directory: Path) -> None:
-        """Keep what `init` has just left in a module's directory."""
+        """Keep what `init` has just left in a module's directory; where that is not possible the next job runs it again."""
+        with suppress(OSError):
+            self._keep(directory)
+
+    def _keep(self, directory: Path) -> None:
         modules = directory / _DIRECTORY / "modules" / "modules.json"
         if modules.exists() and not terraform_rules.are_within(modules.read_bytes()):
             return
