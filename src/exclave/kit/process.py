@@ -5,7 +5,7 @@ leader ends, whatever it left in its group is killed. When this process dies, ev
 Only standard library: the control plane uses this for git, the runner for everything.
 
 A child asks the kernel for that itself, before it becomes its program. Where `setpriv` can ask for it, the child is started without
-a copy of this process, which takes a third of the time or less; elsewhere a copy runs our own code first (`preexec_fn`).
+a copy of this process, which takes less than half the time; elsewhere a copy runs our own code first (`preexec_fn`).
 """
 
 import asyncio
