@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.e2e.system import System, free_port
+from tests.e2e.processes import free_port
+from tests.e2e.system import System
 from tests.e2e.witness import Witness
 
 
