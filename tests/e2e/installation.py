@@ -11,8 +11,8 @@ import httpx
 from exclave.server import runtime
 from exclave.server.runtime import Process
 from exclave.server.settings import Settings
-from tests.e2e.processes import until
 from tests.e2e.served import Served
+from tests.processes import until
 
 
 class Installation(Served):

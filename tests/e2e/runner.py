@@ -14,7 +14,7 @@ from exclave.domain.runners import service as runners
 from exclave.domain.runners.models import Runner as RunnerRow
 from exclave.kit.context import Actor
 from exclave.server.runtime import Process
-from tests.e2e.processes import clean_environment
+from tests.processes import clean_environment
 
 if TYPE_CHECKING:
     from tests.e2e.served import Served

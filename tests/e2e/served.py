@@ -21,8 +21,8 @@ import httpx
 from exclave.domain.runners import service as runners
 from exclave.kit.context import Actor
 from exclave.server.runtime import Process
-from tests.e2e.processes import clean_environment, free_port
 from tests.e2e.runner import Runner, minted
+from tests.processes import clean_environment, free_port
 
 LISTENERS = ("public", "admin", "runner")
 

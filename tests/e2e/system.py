@@ -18,8 +18,8 @@ from exclave.kit import postgres
 from exclave.server import runtime
 from exclave.server.runtime import Process
 from exclave.server.settings import Settings
-from tests.e2e.processes import processes_with
 from tests.e2e.served import Served
+from tests.processes import processes_with
 
 
 class System(Served):

@@ -16,7 +16,7 @@ import pytest
 
 from tests.e2e.apps import ledger, lines, write_app
 from tests.e2e.installation import Installation
-from tests.e2e.processes import free_port, until
+from tests.processes import free_port, until
 
 BIN = Path("/usr/lib/postgresql/15/bin")
 

@@ -10,8 +10,8 @@ from collections.abc import Callable
 import pytest
 
 from tests.e2e.apps import ledger, lines, write_app
-from tests.e2e.processes import is_alive, processes_with, until
 from tests.e2e.system import System
+from tests.processes import is_alive, processes_with, until
 
 pytestmark = [pytest.mark.fault, pytest.mark.slow]
 

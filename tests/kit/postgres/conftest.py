@@ -61,4 +61,4 @@ def ordinary_user(room: Path) -> Iterator[pwd.struct_passwd]:
     finally:
         for pid_file in home.glob("**/postmaster.pid"):
             running.stop_server(pid_file.parent)
-        subprocess.run(["/usr/sbin/userdel", name], check=True, capture_output=True)
+        remove_user(name)

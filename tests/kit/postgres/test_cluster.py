@@ -10,6 +10,7 @@ import pytest
 
 from exclave.kit.postgres import place
 from tests.kit.postgres.machine import AS_ROOT, connect, mode, pid_of, value
+from tests.processes import until
 
 
 def test_three_logins_come_in_by_password_and_only_the_owner_is_a_superuser(cluster):
@@ -82,9 +83,13 @@ def test_passwords_are_in_one_private_file_and_nowhere_else(cluster):
         connection.execute("create temporary table t (x text primary key)")
         with pytest.raises(psycopg.errors.UniqueViolation):
             connection.execute("insert into t values ('canary-4711'), ('canary-4711')")
+    until(lambda: b"duplicate key" in logged(home), what="for the collector of logs to write what it was told")
     files = [path for path in (*home.home.iterdir(), *home.log.iterdir(), *home.data.iterdir()) if path.is_file()]
     written = b"".join(path.read_bytes() for path in files if path != home.credentials)
     written += subprocess.run(["ps", "-eo", "args"], capture_output=True, check=True).stdout + repr(cluster).encode()
     assert not [secret for secret in passwords if secret.encode() in written]
-    assert b"duplicate key" in written
-    assert b"canary-4711" not in b"".join(path.read_bytes() for path in home.log.iterdir())
+    assert b"canary-4711" not in logged(home)
+
+
+def logged(home: place.Place) -> bytes:
+    return b"".join(path.read_bytes() for path in home.log.iterdir())
