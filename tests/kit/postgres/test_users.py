@@ -1,8 +1,13 @@
 """Whose a cluster is: ordinary users, root, and the system user that root makes for it."""
 
+import concurrent.futures.thread  # noqa: F401 - who has become another user may not be able to read it
+import contextlib
+import io
 import os
+import pwd
 import secrets
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -10,6 +15,8 @@ import pytest
 
 from exclave.kit import postgres
 from exclave.kit.postgres import account, programs
+from exclave.server import __main__ as server
+from exclave.server import launch
 from tests.kit.postgres.machine import Away, mode, needs_root, needs_useradd, pid_of, processes_with, quiet, value
 
 
@@ -96,3 +103,55 @@ def test_a_user_that_cannot_be_made_is_named_with_the_way_out(base, room, monkey
     monkeypatch.setattr(account, "SYSTEM_USER", "exclave-absent")
     with pytest.raises(postgres.UserNotMade, match=r"useradd cannot make the system user exclave-absent: useradd: cannot lock .* by hand"):
         postgres.start(base, progress=quiet)
+
+
+@pytest.fixture
+def nameless(room: Path) -> pwd.struct_passwd:
+    """A number that no line of /etc/passwd has, with a HOME."""
+    uid = next(uid for uid in range(54321, 65000) if account.name_of(uid) == str(uid))
+    (room / "mine").mkdir(mode=0o700)
+    os.chown(room / "mine", uid, uid)
+    return pwd.struct_passwd(("", "x", uid, uid, "", str(room / "mine"), ""))
+
+
+@needs_root
+@pytest.mark.parametrize("named", ["HOME", "XDG_DATA_HOME", "EXCLAVE_DATA_DIR", ""])
+def test_up_as_a_user_without_a_name_says_so_before_the_disk_is_touched(nameless, named, monkeypatch):
+    monkeypatch.setattr(launch.terraform, "find", lambda environ: "")  # not what this is about
+    home = Path(nameless.pw_dir)
+
+    def up() -> list[object]:
+        del os.environ["HOME"]
+        os.environ |= {named: str(home / "new")} if named else {}
+        said = io.StringIO()
+        with contextlib.redirect_stderr(said):
+            code = server.main(["up"])
+        return [code, said.getvalue()]
+
+    code, said = Away(up, user=nameless).answer()
+    assert code == 2
+    assert len(said.splitlines()) == 1
+    assert f"the user {nameless.pw_uid}" in said
+    assert ("/etc/passwd: add one" if named else "name one in EXCLAVE_DATA_DIR") in said
+    assert list(home.iterdir()) == []
+
+
+@needs_useradd
+def test_a_cluster_outlives_the_name_of_its_user(room, ordinary_user):
+    """The number is enough to run what was made before, as in a container whose image has lost the line."""
+    base = Path(ordinary_user.pw_dir) / "base"
+
+    def run() -> bool:
+        cluster = postgres.start(base, progress=quiet)
+        try:
+            return value(cluster.app_url, "select 1") == 1
+        finally:
+            cluster.stop()
+
+    assert Away(run, user=ordinary_user).answer()
+    subprocess.run(["/usr/sbin/userdel", ordinary_user.pw_name], check=True, capture_output=True)
+    assert account.name_of(ordinary_user.pw_uid) == str(ordinary_user.pw_uid)
+    assert Away(run, user=ordinary_user).answer()
+    (base / "postgres" / "credentials.json").unlink()
+    with pytest.raises(AssertionError, match=f"UserWithoutName: PostgreSQL makes no cluster for the user {ordinary_user.pw_uid}"):
+        Away(run, user=ordinary_user).answer()
