@@ -1,11 +1,13 @@
 """`exclave up` ends well: runners first, PostgreSQL last, nothing left running; and says so when it is up already."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -116,6 +118,36 @@ def test_what_a_killed_server_left_is_stopped_and_an_interrupted_job_can_be_retr
     system.exclave("workflows", "retry", workflow)
     system.watch(workflow)
     assert lines(file) == ["began", "began", "ended"]
+
+
+SLOW_TERRAFORM = """#!/bin/bash
+[ "$1" = apply ] || exec {terraform} "$@"
+trap 'interrupted=yes' INT
+setsid {terraform} "$@" & child=$!
+wait $child
+[ "$interrupted" ] || exit
+sleep 26 & wait $!
+kill -INT $child
+wait $child
+"""
+
+
+def test_an_apply_that_takes_long_to_be_interrupted_writes_its_state_before_all_ends(up: Callable[..., System], tmp_path: Path) -> None:
+    """As with a cloud that takes its time: Terraform hears of the interruption within the 30 s that the runner gives it, but late."""
+    terraform = tmp_path / "terraform"
+    terraform.write_text(SLOW_TERRAFORM.format(terraform=shutil.which("terraform") or shutil.which("tofu")))
+    terraform.chmod(0o755)
+    system = up(EXCLAVE_RUNNER_DRAIN_SECONDS="1", EXCLAVE_TERRAFORM=str(terraform))
+    file, hold = system.base / "long.ledger", system.base / "long.hold"
+    hold.touch()
+    system.vendor(write_app(system.apps / "long", sandbox=ledger(file, hold=hold)))
+    install, _, _ = system.customer("long", "long", "--approve-all")
+    until(lambda: lines(file) == ["began"])
+    workspace = system.workspace_of(system.get(f"/v1/installs/{install}")["sandbox"]["id"])
+    assert system.stop() > 25
+    system.start()
+    assert [resource["name"] for resource in system.state_of(workspace)["resources"]] == ["first", "slow"]
+    assert system.lock_of(workspace) is None
 
 
 def test_after_a_kill_the_next_start_does_not_wait_for_a_runner_that_works(up: Callable[..., System]) -> None:

@@ -24,7 +24,8 @@ log = logging.getLogger(__name__)
 
 TOKEN_LIFE = timedelta(days=7)
 _RESTART_SECONDS = 2.0
-_DRAIN_SECONDS = 25.0
+# A runner has bounds of its own, and killing it first would interrupt its Terraform a second time, which then leaves its state behind.
+_DRAIN_SECONDS = 90.0  # 20 in which a job may finish, 35 in which Terraform may write its state (kit/process.py, Patience), its report
 _LEFT_OVER_SECONDS = 90.0  # until we answer; 35 in which Terraform may write its state (kit/process.py, Patience); and its report
 
 
@@ -80,7 +81,9 @@ class LocalRunners:
         work = self._directory / runner_id
         work.mkdir(parents=True, exist_ok=True, mode=0o700)
         token = await runners.local_token(self._runtime, runner_id, TOKEN_LIFE)
-        kept = ("PATH", "EXCLAVE_TERRAFORM", "EXCLAVE_LOCAL_SOURCES", "LANG", "SSL_CERT_FILE", "SSL_CERT_DIR")
+        kept = (
+            "PATH", "EXCLAVE_TERRAFORM", "EXCLAVE_LOCAL_SOURCES", "EXCLAVE_RUNNER_DRAIN_SECONDS", "LANG", "SSL_CERT_FILE", "SSL_CERT_DIR",
+        )  # fmt: skip
         environ = {name: self._environ[name] for name in kept if self._environ.get(name)}
         environ |= {
             "RUNNER_API_URL": self._runtime.settings.runner_url,
