@@ -79,13 +79,13 @@ class System(Served):
         return sorted((self.data / "server" / "runners").glob("*.pid"))
 
     def runner_pids(self) -> list[int]:
-        """The runner processes of this data directory, whoever started them."""
-        return [pid for pid in processes_with("exclave.runner") if self._is_mine(pid)]
-
-    def _is_mine(self, pid: int) -> bool:
-        with contextlib.suppress(OSError):
-            return os.readlink(f"/proc/{pid}/cwd").startswith(str(self.base))
-        return False
+        """The runner processes of this data directory, whoever started them. They hide where they work from all but root."""
+        runners = self.data / "server" / "runners"
+        mine = {int(path.name.split("-")[1]) for path in runners.glob("*/*/process-*")}
+        for file in self.runner_files():
+            with contextlib.suppress(OSError, ValueError):
+                mine.add(int(file.read_text()))
+        return [pid for pid in processes_with("exclave.runner") if pid in mine]
 
     @staticmethod
     def working_below(directory: Path) -> list[int]:
