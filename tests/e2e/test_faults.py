@@ -34,7 +34,7 @@ def test_a_killed_server_completes_its_provision_when_it_is_started_again(up: Up
     system.kill()
     hold.unlink()
     system.start()
-    assert not [pid for pid in before if is_alive(pid)]
+    until(lambda: not [pid for pid in before if is_alive(pid)], what="for the end of what was left")
     hold.touch()
 
     until(lambda: lines(component) == ["began"])

@@ -172,7 +172,7 @@ def test_after_a_kill_the_next_start_does_not_wait_for_a_runner_that_works(up: C
     print(f"ready after {ready - began:.1f} s; ended: {', '.join(f'{who} {at - began:.1f} s' for who, at in ended.items())}")
     assert ready - began < 10  # 24 s when it waited until a job was drained and then interrupted
     assert ended["idle"] < ready
-    assert ended["busy"] - ready < 10
+    assert ended["busy"] - ready < 15  # 5 of them to finish
     assert "ended with error" in system.watch(workflow, code=1)
     assert (
         "the runner was stopped while the job ran"

@@ -23,6 +23,7 @@ _CLAIM_WAIT_SECONDS = 25.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 10.0
 _REFUSED_ENOUGH = 5  # times in a row that the token is refused, and not replaced, before giving up
 _KILL_SECONDS = 5.0
+_GRACE_SECONDS = 5.0  # for a job that ended while the server was away, and has yet to write its state and to report
 
 EXIT_OK, EXIT_REFUSED = 0, 77
 
@@ -98,9 +99,9 @@ class Agent:
         self._draining.set()
 
     def interrupt(self) -> None:
-        """Stop claiming, and interrupt what runs as on cancel, once the server answers: Terraform is to write its state there."""
+        """Stop claiming, and interrupt what runs as on cancel soon after the server answers: Terraform is to write its state there."""
         if self._running:
-            log.info("ending: %d jobs are interrupted as soon as the server answers", len(self._running))
+            log.info("ending: %d jobs are interrupted %g s after the server answers", len(self._running), _GRACE_SECONDS)
         self._hurried.set()
         self._draining.set()
 
@@ -125,15 +126,18 @@ class Agent:
 
     async def _may_interrupt(self) -> None:
         await self._hurried.wait()
-        while True:
-            try:
-                await self.api.http.request("GET", "/livez", timeout=2.0, patience=0)
-            except Unreachable:
-                await asyncio.sleep(_FIRST_PAUSE)
-            except Problem:
-                return
-            else:
-                return
+        while not await self._is_answered():  # noqa: ASYNC110 - nothing tells it here
+            await asyncio.sleep(_FIRST_PAUSE)
+        await asyncio.sleep(_GRACE_SECONDS)
+
+    async def _is_answered(self) -> bool:
+        try:
+            await self.api.http.request("GET", "/livez", timeout=2.0, patience=0)
+        except Unreachable:
+            return False
+        except Problem:
+            pass
+        return True
 
     async def _claim(self) -> None:
         """Claim one job after another while there is room. Returns only when the server refuses this runner for good."""

@@ -129,7 +129,7 @@ class LocalRunners:
         (self._directory / f"{runner_id}.pid").unlink(missing_ok=True)
 
     async def _end_left_over(self, file: Path) -> None:
-        """End a runner by its pid file. An idle one ends at once; what one runs is interrupted as on cancel, once we answer it.
+        """End a runner by its pid file. An idle one ends at once; what one runs is interrupted as on cancel, soon after we answer it.
 
         Its successor is started when it is gone: two would share a directory, and the token of the second ends that of the first.
         """
