@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.e2e.system import System, free_port
+from tests.e2e.system import System
 from tests.e2e.witness import Witness
+from tests.processes import free_port
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

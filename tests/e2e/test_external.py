@@ -15,7 +15,8 @@ import psycopg
 import pytest
 
 from tests.e2e.apps import ledger, lines, write_app
-from tests.e2e.system import Installation, free_port, until
+from tests.e2e.installation import Installation
+from tests.processes import free_port, until
 
 BIN = Path("/usr/lib/postgresql/15/bin")
 

@@ -11,7 +11,8 @@ import pytest
 
 from tests.e2e.apps import ledger, lines, write_app
 from tests.e2e.conftest import Watched
-from tests.e2e.system import System, is_alive, processes_with, until
+from tests.e2e.system import System
+from tests.processes import is_alive, processes_with, until
 
 pytestmark = [pytest.mark.fault, pytest.mark.slow]
 
@@ -33,7 +34,7 @@ def test_a_killed_server_completes_its_provision_when_it_is_started_again(up: Up
     system.kill()
     hold.unlink()
     system.start()
-    assert not [pid for pid in before if is_alive(pid)]
+    until(lambda: not [pid for pid in before if is_alive(pid)], what="for the end of what was left")
     hold.touch()
 
     until(lambda: lines(component) == ["began"])

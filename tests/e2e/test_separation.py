@@ -12,7 +12,7 @@ from sqlalchemy.engine import make_url
 
 from exclave.kit import postgres
 from tests.e2e.apps import ledger, lines, write_app
-from tests.e2e.system import Installation
+from tests.e2e.installation import Installation
 
 pytestmark = pytest.mark.slow
 

@@ -1,16 +1,19 @@
 """`exclave up` ends well: runners first, PostgreSQL last, nothing left running; and says so when it is up already."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from tests.e2e.apps import ledger, lines, write_app
-from tests.e2e.system import System, is_alive, processes_with, until
+from tests.e2e.system import System
+from tests.processes import is_alive, processes_with, until
 
 pytestmark = [pytest.mark.fault, pytest.mark.slow]
 
@@ -51,8 +54,12 @@ print(time.monotonic())
     return watchers
 
 
+def ends_of(watchers: "dict[str, subprocess.Popen[bytes]]") -> dict[str, float]:
+    return {name: float(watcher.communicate(timeout=60)[0]) for name, watcher in watchers.items()}
+
+
 def order_of(watchers: "dict[str, subprocess.Popen[bytes]]") -> list[str]:
-    ended = {name: float(watcher.communicate(timeout=20)[0]) for name, watcher in watchers.items()}
+    ended = ends_of(watchers)
     return sorted(ended, key=lambda name: ended[name])
 
 
@@ -104,10 +111,79 @@ def test_what_a_killed_server_left_is_stopped_and_an_interrupted_job_can_be_retr
     system.kill()
     os.kill(system.runner_pid(runner_id), signal.SIGKILL)
     system.start()
-    assert not [pid for pid in left if is_alive(pid)]
+    until(lambda: not [pid for pid in left if is_alive(pid)], what="for the end of what was left")
     assert "ended with error" in system.watch(workflow, code=1)
     until(lambda: not processes_with(str(hold)), what="for the end of orphans")
     hold.unlink()
     system.exclave("workflows", "retry", workflow)
     system.watch(workflow)
     assert lines(file) == ["began", "began", "ended"]
+
+
+SLOW_TERRAFORM = """#!/bin/bash
+[ "$1" = apply ] || exec {terraform} "$@"
+trap 'interrupted=yes' INT
+setsid {terraform} "$@" & child=$!
+wait $child
+[ "$interrupted" ] || exit
+sleep 26 & wait $!
+kill -INT $child
+wait $child
+"""
+
+
+def test_an_apply_that_takes_long_to_be_interrupted_writes_its_state_before_all_ends(up: Callable[..., System], tmp_path: Path) -> None:
+    """As with a cloud that takes its time: Terraform hears of the interruption within the 30 s that the runner gives it, but late."""
+    terraform = tmp_path / "terraform"
+    terraform.write_text(SLOW_TERRAFORM.format(terraform=shutil.which("terraform") or shutil.which("tofu")))
+    terraform.chmod(0o755)
+    system = up(EXCLAVE_RUNNER_DRAIN_SECONDS="1", EXCLAVE_TERRAFORM=str(terraform))
+    file, hold = system.base / "long.ledger", system.base / "long.hold"
+    hold.touch()
+    system.vendor(write_app(system.apps / "long", sandbox=ledger(file, hold=hold)))
+    install, _, _ = system.customer("long", "long", "--approve-all")
+    until(lambda: lines(file) == ["began"])
+    workspace = system.workspace_of(system.get(f"/v1/installs/{install}")["sandbox"]["id"])
+    assert system.stop() > 25
+    system.start()
+    assert [resource["name"] for resource in system.state_of(workspace)["resources"]] == ["first", "slow"]
+    assert system.lock_of(workspace) is None
+
+
+def test_after_a_kill_the_next_start_does_not_wait_for_a_runner_that_works(up: Callable[..., System]) -> None:
+    """An idle runner ends at once; an apply is interrupted as on cancel, so that its state is written, and can be retried."""
+    system = up()
+    file, hold = system.base / "busy.ledger", system.base / "busy.hold"
+    hold.touch()
+    system.vendor(write_app(system.apps / "busy", sandbox=ledger(file, hold=hold)))
+    install, workflow, runner_id = system.customer("busy", "busy", "--approve-all")
+    until(lambda: lines(file) == ["began"])
+    busy = system.runner_pid(runner_id)
+    idle = next(pid for pid in system.runner_pids() if pid != busy)
+    workspace = system.workspace_of(system.get(f"/v1/installs/{install}")["sandbox"]["id"])
+    system.kill()
+    assert (is_alive(busy), is_alive(idle)) == (True, True), "they outlive the server: they may be in the middle of something"
+    ends = watch_ends({"idle": idle, "busy": busy})
+
+    began = time.monotonic()
+    system.start()
+    ready = time.monotonic()
+    ended = ends_of(ends)
+    print(f"ready after {ready - began:.1f} s; ended: {', '.join(f'{who} {at - began:.1f} s' for who, at in ended.items())}")
+    assert ready - began < 10  # 24 s when it waited until a job was drained and then interrupted
+    assert ended["idle"] < ready
+    assert ended["busy"] - ready < 15  # 5 of them to finish
+    assert "ended with error" in system.watch(workflow, code=1)
+    assert (
+        "the runner was stopped while the job ran"
+        in system.step(workflow, "provision sandbox apply plan")["status"]["status_human_description"]
+    )
+    assert [resource["name"] for resource in system.state_of(workspace)["resources"]] == ["first", "slow"]
+    assert system.lock_of(workspace) is None
+    assert not processes_with(str(hold))
+
+    hold.unlink()
+    system.exclave("workflows", "retry", workflow)
+    system.watch(workflow)
+    assert lines(file) == ["began", "began", "ended"]
+    assert system.runner_pid(runner_id) not in (busy, idle)

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from tests.contract import seed
-from tests.e2e.system import until
+from tests.processes import until
 
 ROOT = Path(__file__).resolve().parents[2]
 CLONED = ("Makefile", "pyproject.toml", "README.md", "requirements", "src", "examples")

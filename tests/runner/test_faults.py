@@ -290,6 +290,37 @@ async def test_jobs_that_do_not_finish_in_time_are_reported(plane: ControlPlane,
     assert not processes_with(f"{m(617)}")
 
 
+async def test_a_runner_whose_server_came_back_is_told_to_interrupt_soon(plane: ControlPlane, runners: Runners) -> None:
+    runner = runners(EXCLAVE_RUNNER_DRAIN_SECONDS="60")
+    job = plane.submit("actions-workflow", action({"interpolated_inline_contents": f"sleep {m(624)}"}))
+    await until(lambda: processes_with(f"sleep {m(624)}"))
+    runner.send_signal(signal.SIGUSR1)
+    runner.send_signal(signal.SIGUSR1)
+    assert await asyncio.to_thread(runner.wait, 20) == 0
+    execution = plane.execution_of(job)
+    assert execution is not None
+    assert execution.error["reason"] == "runner-stopped"
+    assert not processes_with(f"{m(624)}")
+
+
+async def test_a_job_that_is_about_to_end_is_not_interrupted(plane: ControlPlane, runners: Runners) -> None:
+    runner = runners(EXCLAVE_RUNNER_DRAIN_SECONDS="60")
+    job = plane.submit("actions-workflow", action({"interpolated_inline_contents": f"sleep {m(2)}; echo finished well"}))
+    await until(lambda: processes_with(f"sleep {m(2)}"))
+    runner.send_signal(signal.SIGUSR1)
+    assert await asyncio.to_thread(runner.wait, 20) == 0
+    execution = plane.execution_of(job)
+    assert execution is not None
+    assert (execution.status, "finished well" in execution.lines) == ("finished", True)
+
+
+async def test_an_idle_runner_that_is_told_to_interrupt_ends_at_once(plane: ControlPlane, runners: Runners) -> None:
+    runner = runners(EXCLAVE_RUNNER_DRAIN_SECONDS="60")
+    await until(lambda: plane.calls)
+    runner.send_signal(signal.SIGUSR1)
+    assert await asyncio.to_thread(runner.wait, 5) == 0
+
+
 async def test_a_shut_down_job_ends_the_process_well(plane: ControlPlane, runners: Runners) -> None:
     runner = runners()
     job = plane.submit("shut-down", {})
@@ -371,6 +402,10 @@ async def test_the_token_is_in_no_environment_argument_or_file(plane: ControlPla
     await until(lambda: processes_with(f"sleep {m(621)}"))
     for pid in [runner.pid, *processes_with(f"{m(621)}")]:
         for name in ("environ", "cmdline"):
+            if name == "environ" and pid == runner.pid and os.geteuid() != 0:
+                with pytest.raises(PermissionError):  # it hides that even from its own user
+                    proc(f"/proc/{pid}/{name}")
+                continue
             content = proc(f"/proc/{pid}/{name}")
             assert RUNNER_TOKEN.encode() not in content
             assert b"lease-token-" not in content

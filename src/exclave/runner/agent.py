@@ -23,12 +23,13 @@ _CLAIM_WAIT_SECONDS = 25.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 10.0
 _REFUSED_ENOUGH = 5  # times in a row that the token is refused, and not replaced, before giving up
 _KILL_SECONDS = 5.0
+_GRACE_SECONDS = 5.0  # for a job that ended while the server was away, and has yet to write its state and to report
 
 EXIT_OK, EXIT_REFUSED = 0, 77
 
 
 class Agent:
-    """One runner process. `run` returns its exit status; `drain` and `kill` may be called from signal handlers."""
+    """One runner process. `run` returns its exit status; `drain` and `interrupt` may be called from signal handlers."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -38,6 +39,7 @@ class Agent:
         self.runtime.resource = {"service.name": "runner", "runner.id": settings.runner_id, "runner.version": __version__}
         self._running: dict[asyncio.Task[None], Execution] = {}
         self._draining = asyncio.Event()
+        self._hurried = asyncio.Event()
         self._killed = asyncio.Event()
         self._room = asyncio.Event()
         self._started = time.monotonic()
@@ -52,6 +54,7 @@ class Agent:
         loop = asyncio.get_running_loop()
         for signum in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(signum, self.drain)
+        loop.add_signal_handler(signal.SIGUSR1, self.interrupt)
         beats = asyncio.ensure_future(self._beat())
         reader = asyncio.ensure_future(self._read_settings())
         claims = asyncio.ensure_future(self._claim())
@@ -95,11 +98,19 @@ class Agent:
             )
         self._draining.set()
 
+    def interrupt(self) -> None:
+        """Stop claiming, and interrupt what runs as on cancel soon after the server answers: Terraform is to write its state there."""
+        if self._running:
+            log.info("ending: %d jobs are interrupted %g s after the server answers", len(self._running), _GRACE_SECONDS)
+        self._hurried.set()
+        self._draining.set()
+
     async def _finish(self) -> None:
         if self._running and not self._killed.is_set():
             waits: set[asyncio.Future[object]] = {
                 asyncio.ensure_future(_all(list(self._running))),
                 asyncio.ensure_future(self._killed.wait()),
+                asyncio.ensure_future(self._may_interrupt()),
             }
             await asyncio.wait(waits, timeout=self.settings.drain_seconds, return_when=asyncio.FIRST_COMPLETED)
             for wait in waits:
@@ -112,6 +123,21 @@ class Agent:
             await asyncio.wait(waits, timeout=patience.interrupt + patience.terminate + _KILL_SECONDS, return_when=asyncio.FIRST_COMPLETED)
             for wait in waits:
                 wait.cancel()
+
+    async def _may_interrupt(self) -> None:
+        await self._hurried.wait()
+        while not await self._is_answered():  # noqa: ASYNC110 - nothing tells it here
+            await asyncio.sleep(_FIRST_PAUSE)
+        await asyncio.sleep(_GRACE_SECONDS)
+
+    async def _is_answered(self) -> bool:
+        try:
+            await self.api.http.request("GET", "/livez", timeout=2.0, patience=0)
+        except Unreachable:
+            return False
+        except Problem:
+            pass
+        return True
 
     async def _claim(self) -> None:
         """Claim one job after another while there is room. Returns only when the server refuses this runner for good."""

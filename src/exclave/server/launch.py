@@ -30,7 +30,8 @@ class Announce:
 
 def launch(settings: Settings, environ: Mapping[str, str], *, announce: Announce | None = None) -> None:
     """Start everything and keep it until a signal. A second `up` on the same data says so."""
-    terraform.find(environ)  # before the disk is touched
+    terraform.find(environ)  # both before the disk is touched
+    postgres.check_user(settings.data_dir)
     postgres.create_base(settings.data_dir)
     with pidfile.held(settings.data_dir / "up.pid"):
         sockets = ports.listen(settings)

@@ -10,7 +10,6 @@ import logging
 import os
 import signal
 import sys
-import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -19,12 +18,15 @@ from pathlib import Path
 from exclave.domain.runners import service as runners
 from exclave.kit import errors
 from exclave.kit.context import Runtime
+from exclave.server.ends import end_of
 
 log = logging.getLogger(__name__)
 
 TOKEN_LIFE = timedelta(days=7)
 _RESTART_SECONDS = 2.0
-_DRAIN_SECONDS = 25.0
+# A runner has bounds of its own, and killing it first would interrupt its Terraform a second time, which then leaves its state behind.
+_DRAIN_SECONDS = 90.0  # 20 in which a job may finish, 35 in which Terraform may write its state (kit/process.py, Patience), its report
+_LEFT_OVER_SECONDS = 90.0  # until we answer; 35 in which Terraform may write its state (kit/process.py, Patience); and its report
 
 
 @dataclass
@@ -40,12 +42,17 @@ class LocalRunners:
     def __init__(self, runtime: Runtime, directory: Path, environ: Mapping[str, str]) -> None:
         self._runtime, self._directory, self._environ = runtime, directory, environ
         self._children: dict[str, _Child] = {}
+        self._left_over: dict[str, asyncio.Task[None]] = {}
         self._restart = asyncio.Event()
+
+    def end_left_overs(self) -> None:
+        """Begin to end what a killed server left running, before it can claim anything from this one. Nobody waits for it."""
+        for file in self._directory.glob("*.pid"):
+            self._left_over[file.stem] = asyncio.create_task(self._end_left_over(file))
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Keep them while the block runs; at its end stop all, and wait until they are gone."""
-        await self._stop_left_overs()
         task = asyncio.create_task(self._keep())
         try:
             yield
@@ -53,7 +60,7 @@ class LocalRunners:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
-            await asyncio.gather(*(self._end(runner_id) for runner_id in list(self._children)))
+            await asyncio.gather(*(self._end(runner_id) for runner_id in list(self._children)), *self._left_over.values())
 
     async def _keep(self) -> None:
         async with self._runtime.bus.subscribe(runners.LOCAL_TOPIC) as hints:
@@ -62,7 +69,7 @@ class LocalRunners:
                     wanted = await runners.local_runners(self._runtime)
                     for runner_id in self._children.keys() - wanted.keys():
                         await self._end(runner_id)
-                    for runner_id in wanted.keys() - self._children.keys():
+                    for runner_id in wanted.keys() - self._children.keys() - self._left_over.keys():
                         await self._start(runner_id, wanted[runner_id])
                 except errors.Unavailable as problem:
                     log.warning("local runners could not be looked after, trying again: %s", problem.description)
@@ -74,7 +81,9 @@ class LocalRunners:
         work = self._directory / runner_id
         work.mkdir(parents=True, exist_ok=True, mode=0o700)
         token = await runners.local_token(self._runtime, runner_id, TOKEN_LIFE)
-        kept = ("PATH", "EXCLAVE_TERRAFORM", "EXCLAVE_LOCAL_SOURCES", "LANG", "SSL_CERT_FILE", "SSL_CERT_DIR")
+        kept = (
+            "PATH", "EXCLAVE_TERRAFORM", "EXCLAVE_LOCAL_SOURCES", "EXCLAVE_RUNNER_DRAIN_SECONDS", "LANG", "SSL_CERT_FILE", "SSL_CERT_DIR",
+        )  # fmt: skip
         environ = {name: self._environ[name] for name in kept if self._environ.get(name)}
         environ |= {
             "RUNNER_API_URL": self._runtime.settings.runner_url,
@@ -119,19 +128,46 @@ class LocalRunners:
             await child.process.wait()
         (self._directory / f"{runner_id}.pid").unlink(missing_ok=True)
 
-    async def _stop_left_overs(self) -> None:
-        """Stop what a killed server left running, by pid file: only a process that is still that runner."""
-        await asyncio.gather(*(asyncio.to_thread(_stop_left_over, file) for file in self._directory.glob("*.pid")))
+    async def _end_left_over(self, file: Path) -> None:
+        """End a runner by its pid file. An idle one ends at once; what one runs is interrupted as on cancel, soon after we answer it.
+
+        Its successor is started when it is gone: two would share a directory, and the token of the second ends that of the first.
+        """
+        runner_id, pid = file.stem, _runner_of(file)
+        try:
+            if pid is not None:
+                log.info("ending the runner %s that the last run left (pid %d)", runner_id, pid)
+                await _end_process(pid)
+            await asyncio.to_thread(file.unlink, missing_ok=True)
+        except OSError as problem:
+            log.warning("the runner %s of the last run could not be ended: %s", runner_id, problem)
+        finally:
+            self._left_over.pop(runner_id, None)
+            self._runtime.bus.poke(runners.LOCAL_TOPIC)
 
 
-def _stop_left_over(file: Path) -> None:
+def _runner_of(file: Path) -> int | None:
+    """The process that a pid file names, if it is a runner still."""
     with contextlib.suppress(OSError, ValueError):
         pid = int(file.read_text())
         if b"exclave.runner" in Path(f"/proc/{pid}/cmdline").read_bytes():
-            os.kill(pid, signal.SIGTERM)
-            deadline = time.monotonic() + _DRAIN_SECONDS
-            while time.monotonic() < deadline:
-                os.kill(pid, 0)
-                time.sleep(0.05)  # another process's child: its end cannot be awaited
+            return pid
+    return None
+
+
+async def _end_process(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGUSR1)
+        try:
+            await asyncio.wait_for(_ended(pid), _LEFT_OVER_SECONDS)
+        except TimeoutError:
             os.killpg(pid, signal.SIGKILL)
-    file.unlink(missing_ok=True)
+            await _ended(pid)
+
+
+async def _ended(pid: int) -> None:
+    if not await end_of(pid):
+        with contextlib.suppress(ProcessLookupError):
+            while True:
+                os.kill(pid, 0)
+                await asyncio.sleep(0.05)  # nothing tells it here

@@ -34,7 +34,7 @@ def held(path: Path) -> Iterator[None]:
             file.truncate(0)
 
 
-def stop(path: Path, *, seconds: float = 60) -> None:
+def stop(path: Path, *, seconds: float = 120) -> None:
     """Ask the process that holds the file to end and wait until it has; kill it when it does not."""
     try:
         with path.open("r") as file:

@@ -21,6 +21,7 @@ from exclave.domain.runners.models import Runner, RunnerHealthCheck, RunnerHeart
 from exclave.domain.vcs.models import PublicGitVCSConfig
 from exclave.engine.tasks import Calls
 from exclave.kit.context import Runtime
+from exclave.server.retention import remove_spent
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +42,7 @@ def calls(runtime: Runtime) -> Calls:
     made.schedule("runners.prune-health", prune_health, cron="17 * * * *")
     made.schedule("engine.remove-orphan-wakeups", remove_orphan_wakeups, cron="27 * * * *")
     made.schedule("side.remove-ended-jobs", remove_ended_jobs, cron="37 * * * *")
+    made.schedule("retention.remove-spent", remove_spent, cron="47 * * * *")
     return made
 
 

@@ -15,6 +15,7 @@ from exclave.kit.postgres import Cluster
 from exclave.migrations import upgrade as upgrades
 from exclave.server import runtime as runtimes
 from exclave.server import serve
+from exclave.server.ends import end_of
 from exclave.server.first import FirstAccess, first_access
 from exclave.server.launch import Announce, say
 from exclave.server.local import LocalRunners
@@ -38,10 +39,11 @@ async def up(
     urls = Urls(app=cluster.app_url, engine=cluster.engine_url, owner=cluster.owner_url)
     home = settings.data_dir / "server"
     process = runtimes.make(settings.model_copy(update={"data_dir": home}), urls)
+    runners = LocalRunners(process.runtime, home / "runners", environ)
     try:
+        runners.end_left_overs()
         apps, _ = await asyncio.gather(asyncio.to_thread(serve.applications, process.runtime), upgrades.upgrade(urls.owner))
         access = await first_access(process.runtime, home)
-        runners = LocalRunners(process.runtime, home / "runners", environ)
         (home / "runners").mkdir(exist_ok=True, mode=0o700)
 
         @contextlib.asynccontextmanager
@@ -76,20 +78,9 @@ async def _keep_database(base: Path, cluster: Cluster) -> None:
 
 
 async def _end_of(process: "subprocess.Popen[bytes]") -> int:
-    """Wait without a thread, which would hold up our own end."""
-    loop, ended = asyncio.get_running_loop(), asyncio.Event()
-    try:
-        watch = os.pidfd_open(process.pid)
-    except (AttributeError, OSError):  # no such call on this system, or it has ended and was waited for
+    if not await end_of(process.pid):
         while process.poll() is None:  # noqa: ASYNC110 - nothing tells it here
             await asyncio.sleep(1.0)
-        return process.wait()
-    try:
-        loop.add_reader(watch, ended.set)
-        await ended.wait()
-    finally:
-        loop.remove_reader(watch)
-        os.close(watch)
     return process.wait()
 
 

@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 import msgspec
 
-from exclave.kit import errors
+from exclave.kit import errors, json
 
 MiB = 1 << 20
 SOURCE_LIMIT = 64 * MiB  # packed
@@ -118,10 +118,8 @@ class Manifest(msgspec.Struct, rename="camel"):
 
 def manifest_of(data: bytes) -> Manifest:
     """Read a manifest, or say why it is none."""
-    try:
+    with json.understood("the body is not an OCI image manifest"):
         manifest = msgspec.json.decode(data, type=Manifest)
-    except (msgspec.ValidationError, msgspec.DecodeError) as error:
-        raise errors.Invalid(f"the body is not an OCI image manifest: {error}") from error
     for layer in manifest.layers:
         title = layer.annotations.get(TITLE, "")
         if _leads_out(title or "."):

@@ -4,6 +4,7 @@ import base64
 import binascii
 import gzip
 import hashlib
+import zlib
 from typing import Any
 
 import msgspec
@@ -20,7 +21,7 @@ from exclave.domain.jobs.models import (
 )
 from exclave.domain.orgs import keys
 from exclave.domain.runners import access
-from exclave.kit import db, errors, time
+from exclave.kit import db, errors, json, time
 from exclave.kit.context import Ctx
 from exclave.wire.base import Body
 from exclave.wire.runner import jobs as wire
@@ -34,7 +35,6 @@ class OutputsBody(Body):
 
 
 _outputs_decoder = msgspec.json.Decoder(OutputsBody)
-_object_decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 async def move(ctx: Ctx, job_id: str, execution_id: str, status: str) -> RunnerJobExecution:
@@ -106,7 +106,8 @@ async def give_result(ctx: Ctx, job_id: str, execution_id: str, body: bytes) -> 
     """
     access.runner_only(ctx.actor)
     digest = _digest(body)
-    request = msgspec.json.decode(body or b"{}", type=wire.CreateRunnerJobExecutionResultRequest)
+    with json.understood():
+        request = msgspec.json.decode(body or b"{}", type=wire.CreateRunnerJobExecutionResultRequest)
     contents = _decoded(request.contents_compressed, "contents_compressed") or request.contents.encode()
     row = RunnerJobExecutionResult(
         org_id=ctx.org_id,
@@ -137,11 +138,12 @@ async def give_outputs(ctx: Ctx, job_id: str, execution_id: str, body: bytes) ->
     """
     access.runner_only(ctx.actor)
     digest = _digest(body)
-    request = _outputs_decoder.decode(body or b"{}")
-    outputs = bytes(request.outputs).strip()
-    if outputs == b"null":
-        outputs = b"{}"
-    given = _object_decoder.decode(outputs)
+    with json.understood():
+        request = _outputs_decoder.decode(body or b"{}")
+        outputs = bytes(request.outputs).strip()
+        if outputs == b"null":
+            outputs = b"{}"
+        given = msgspec.json.decode(outputs, type=dict[str, Any])  # all of it: what msgspec skips as raw it does not check
     if b"\\u0000" in outputs:
         raise errors.Invalid("outputs hold the character U+0000, which cannot be stored")
     sensitive = frozenset(request.sensitive or ()) & given.keys()
@@ -207,8 +209,10 @@ def _decoded(text: str, field: str) -> bytes:
 def _display(request: wire.CreateRunnerJobExecutionResultRequest) -> bytes | None:
     packed = _decoded(request.contents_display_compressed, "contents_display_compressed")
     if packed:
-        if packed[:2] != b"\x1f\x8b":
-            raise errors.Invalid("contents_display_compressed is not gzip in URL-safe base64")
+        try:
+            service.unpacked(packed)  # whoever looks at the plan unpacks it
+        except zlib.error as error:
+            raise errors.Invalid("contents_display_compressed is not gzip in URL-safe base64") from error
         return packed
     if request.contents_display is not None:
         return gzip.compress(msgspec.json.encode(request.contents_display), mtime=0)

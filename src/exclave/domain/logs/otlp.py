@@ -1,5 +1,6 @@
 """Read OTLP log exports (protobuf) into records (spec runner.md 1.9)."""
 
+import re
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -16,6 +17,7 @@ from exclave.kit import errors
 SEQ = "exclave.seq"
 UNPACKED_LIMIT = 32 << 20  # bytes
 _INT64 = 2**63
+_NUMBER = re.compile("[0-9]{1,19}")  # `isdigit` also takes superscripts, which are no number
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,7 @@ def _record(record: Any, resource: Mapping[str, str], resource_json: str, scope:
     execution_id = find("runner_job_execution.id")
     body = _text(record.body)
     attributes_json = _json(attributes)
-    if seq_text.isdigit() and int(seq_text) < _INT64:
+    if _NUMBER.fullmatch(seq_text) and int(seq_text) < _INT64:
         seq = int(seq_text)
     else:
         same = hash((timestamp, body, attributes_json))

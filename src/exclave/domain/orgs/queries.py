@@ -1,6 +1,6 @@
 """Reads of orgs, members and invites, limited to what the actor may see."""
 
-from sqlalchemy import Select, distinct, select
+from sqlalchemy import Select, select
 
 from exclave.domain.accounts.models import Account
 from exclave.domain.orgs.models import AccountRole, NotificationsConfig, Org, OrgInvite, Policy, Role
@@ -23,7 +23,7 @@ def by_name(name: str) -> Select[Org]:
 def members(org_id: str) -> Select[Account]:
     """The people of an org: accounts with its admin role."""
     inside = (
-        select(distinct(AccountRole.account_id))
+        select(AccountRole.account_id)
         .join(Role, Role.id == AccountRole.role_id)
         .where(AccountRole.org_id == org_id, AccountRole.deleted_at == 0, Role.role_type == "org_admin")
     )

@@ -6,9 +6,17 @@ from typing import Any
 
 import msgspec
 
-from exclave.kit import errors
+from exclave.kit import errors, json
 
 STATE_LIMIT = 64 << 20  # bytes
+
+
+class Instance(msgspec.Struct):
+    sensitive_attributes: list[Any] | None = None
+
+
+class Resource(msgspec.Struct):
+    instances: list[Instance] | None = None
 
 
 class State(msgspec.Struct):
@@ -17,6 +25,8 @@ class State(msgspec.Struct):
     version: int
     serial: int
     lineage: str
+    outputs: dict[str, dict[str, Any]] | None = None  # these two are looked into whenever people see a state
+    resources: list[Resource] | None = None
 
 
 def check_lock(held: str, given: str, *, must_hold: bool) -> None:
@@ -45,12 +55,26 @@ def holds_resources(contents: bytes) -> bool:
     return any(resource.get("mode") == "managed" for resource in msgspec.json.decode(contents).get("resources") or ())
 
 
-def read_show(contents: bytes) -> dict[str, Any]:
+class Module(msgspec.Struct):
+    resources: list[dict[str, Any]] | None = None
+    child_modules: list["Module"] | None = None
+
+
+class Values(msgspec.Struct):
+    outputs: dict[str, Any] | None = None
+    root_module: Module | None = None
+
+
+class Show(msgspec.Struct):
+    """What people look into when they see a `terraform show -json` document."""
+
+    values: Values | None = None
+
+
+def read_show(contents: bytes) -> Show:
     """Read a `terraform show -json` document, or raise `Invalid`."""
-    try:
-        return msgspec.json.decode(contents, type=dict[str, Any])
-    except msgspec.MsgspecError as error:
-        raise errors.Invalid(f"the body is not a `terraform show -json` document: {error}") from error
+    with json.understood("the body is not a `terraform show -json` document"):
+        return msgspec.json.decode(contents, type=Show)
 
 
 class LockInfo(msgspec.Struct, rename="pascal"):
@@ -67,10 +91,8 @@ class LockInfo(msgspec.Struct, rename="pascal"):
 
 def read_state(contents: bytes) -> State:
     """Read the numbers of a state, or raise `Invalid`."""
-    try:
+    with json.understood("the body is not a Terraform state"):
         state = msgspec.json.decode(contents, type=State)
-    except msgspec.MsgspecError as error:
-        raise errors.Invalid(f"the body is not a Terraform state: {error}") from error
     if not state.lineage or not 0 <= state.serial < 2**63:
         raise errors.Invalid("the body is not a Terraform state: it has no lineage or no serial")
     return state
@@ -78,10 +100,8 @@ def read_state(contents: bytes) -> State:
 
 def read_lock(body: bytes) -> LockInfo:
     """Read a lock, with keys of any case; an empty body is an empty lock."""
-    try:
+    with json.understood("the body is not a Terraform lock"):
         given = msgspec.json.decode(body or b"{}", type=dict[str, Any])
-    except msgspec.MsgspecError as error:
-        raise errors.Invalid(f"the body is not a Terraform lock: {error}") from error
     known = {field.name: field.encode_name for field in msgspec.structs.fields(LockInfo)}
     return msgspec.convert({known[key.lower()]: str(value) for key, value in given.items() if key.lower() in known and value}, LockInfo)
 
@@ -117,12 +137,12 @@ def masked_show(shown: Any) -> Any:
     if not isinstance(shown, dict):
         return shown
     values = dict(shown.get("values") or {})
-    if "outputs" in values:
+    if values.get("outputs"):
         values["outputs"] = {
             name: {**output, "value": MASK} if isinstance(output, dict) and output.get("sensitive") else output
             for name, output in values["outputs"].items()
         }
-    if "root_module" in values:
+    if values.get("root_module"):
         values["root_module"] = _masked_module(values["root_module"])
     return {**shown, "values": _without_copies(values, _hidden(shown["values"], values))} if values else shown
 

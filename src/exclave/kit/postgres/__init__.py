@@ -5,10 +5,11 @@ It never listens on TCP, never trusts a local user, never runs as root, and chan
 `exclave server` never comes here: it connects to a database that somebody else runs.
 """
 
-from exclave.kit.postgres.cluster import Cluster, find, remove, start, stop_left_over
+from exclave.kit.postgres.cluster import Cluster, check_user, find, remove, start, stop_left_over
 from exclave.kit.postgres.place import create_base, default_base
 from exclave.kit.postgres.problems import (
     AlreadyRunning,
+    NoHome,
     NoSocketPath,
     NotOurs,
     OtherVersion,
@@ -18,11 +19,13 @@ from exclave.kit.postgres.problems import (
     StillRunning,
     Unreachable,
     UserNotMade,
+    UserWithoutName,
 )
 
 __all__ = [
     "AlreadyRunning",
     "Cluster",
+    "NoHome",
     "NoSocketPath",
     "NotOurs",
     "OtherVersion",
@@ -32,6 +35,8 @@ __all__ = [
     "StillRunning",
     "Unreachable",
     "UserNotMade",
+    "UserWithoutName",
+    "check_user",
     "create_base",
     "default_base",
     "find",

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from exclave.kit.postgres.problems import UserNotMade
+from exclave.kit.postgres.problems import UserNotMade, UserWithoutName
 
 SYSTEM_USER = "exclave"
 NOBODY = 65534  # where no user can be made: the number that has no files on any system
@@ -113,7 +113,22 @@ def made_system_user(name: str) -> Account | None:
 
 
 def name_of(uid: int) -> str:
+    return known_name(uid) or str(uid)
+
+
+def known_name(uid: int) -> str:
+    """Return what the system calls this number; empty when it has no name."""
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
-        return str(uid)
+        return ""
+
+
+def need_name(uid: int) -> None:
+    """Refuse a number without a name: PostgreSQL's programs look it up when they make a cluster, and nothing can tell them another."""
+    if not known_name(uid):
+        raise UserWithoutName(
+            f"PostgreSQL makes no cluster for the user {uid}, who has no line in /etc/passwd: "
+            f"add one (exclave:x:{uid}:{uid}::/nonexistent:/usr/sbin/nologin), run as a user who has a name, "
+            "or run `exclave server` with EXCLAVE_DATABASE_URL of a PostgreSQL that you have"
+        )

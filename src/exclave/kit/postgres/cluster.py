@@ -1,5 +1,6 @@
 """Start, find and stop a cluster."""
 
+import os
 import subprocess
 import time
 from collections.abc import Callable
@@ -7,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from exclave.kit.postgres import programs
-from exclave.kit.postgres.account import server_account
+from exclave.kit.postgres.account import need_name, server_account
 from exclave.kit.postgres.launch import DATABASE, Launch
 from exclave.kit.postgres.place import LOGINS, PORT, Place, create_base, is_private, make_directory, remove_tree, write_file
 from exclave.kit.postgres.problems import AlreadyRunning, explained
@@ -34,6 +35,17 @@ class Cluster:
             self.process.wait()
 
 
+def check_user(base: Path) -> None:
+    """Refuse, before anything is written, a user for whom no cluster can be made below `base`."""
+    with explained(base):
+        if os.geteuid() != 0 and _is_to_be_made(Place(base.resolve())):
+            need_name(os.geteuid())
+
+
+def _is_to_be_made(place: Place) -> bool:
+    return not place.data.exists() or place.passwords() is None
+
+
 def start(base: Path, *, progress: Callable[[str], None], timeout: float = 120) -> Cluster:
     """Start the cluster below `base`, making it first when there is none, and return when it takes connections.
 
@@ -41,6 +53,7 @@ def start(base: Path, *, progress: Callable[[str], None], timeout: float = 120) 
     Two starts at a time take turns. Errors: AlreadyRunning and the other problems of this package.
     """
     deadline = time.monotonic() + timeout
+    check_user(base)
     with explained(base):
         place = Place(create_base(base))
         settle(place, server_account(place.data), progress)
@@ -48,6 +61,8 @@ def start(base: Path, *, progress: Callable[[str], None], timeout: float = 120) 
             if (pid := running_pid(place.data)) is not None:
                 raise AlreadyRunning(pid, place.base)
             account = server_account(place.data)
+            if _is_to_be_made(place):
+                need_name(account.uid)
             bin_ = programs.reachable_programs(account, place, progress)
             launch = Launch(place, account, bin_, lock, progress, deadline)
             make_directory(place.log, 0o700, account.uid, account.gid)

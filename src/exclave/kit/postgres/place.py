@@ -24,7 +24,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from exclave.kit.postgres.problems import AlreadyRunning, NoSocketPath
+from exclave.kit.postgres.problems import AlreadyRunning, NoHome, NoSocketPath
 
 PORT = 5432  # only names the socket: every cluster has a directory of its own
 LONGEST_SOCKET_PATH = 103  # sun_path holds 107 bytes on Linux, 103 on macOS
@@ -36,7 +36,10 @@ def default_base() -> Path:
     """Return where data live unless EXCLAVE_DATA_DIR says otherwise."""
     if os.geteuid() == 0:
         return Path("/var/lib/exclave")
-    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share") / "exclave"
+    try:
+        return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share") / "exclave"
+    except RuntimeError as error:
+        raise NoHome(f"the user {os.geteuid()} has no home directory, and HOME is not set: name one in EXCLAVE_DATA_DIR") from error
 
 
 def create_base(base: Path) -> Path:

@@ -27,6 +27,10 @@ class UserNotMade(PostgresProblem):
     """PostgreSQL does not run as root, and there is no other user for it."""
 
 
+class UserWithoutName(PostgresProblem):
+    """The number that PostgreSQL would run as has no name on this system."""
+
+
 class NotOurs(PostgresProblem):
     """The cluster belongs to another user."""
 
@@ -37,6 +41,10 @@ class Unreachable(PostgresProblem):
 
 class OtherVersion(PostgresProblem):
     """The data were written by another major version of PostgreSQL."""
+
+
+class NoHome(PostgresProblem):
+    """There is no place for data that nobody named."""
 
 
 class NoSocketPath(PostgresProblem):
