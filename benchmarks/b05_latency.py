@@ -1,7 +1,7 @@
 """Latency: a runner delivers a result, the next job of its workflow is in the next runner's hands.
 
 Simulated runners over real HTTP against a real server process (`exclave server` on a PostgreSQL of its own). An event begins when the
-runner starts to post the result (then the status, as our runner does) and ends when the claim that waits meanwhile is answered with
+runner starts to post its report (result, outputs and status in one, as our runner does) and ends when the claim that waits meanwhile is answered with
 the workflow's next job: in between the job ends, the engine commits one step after another, the plan is rendered and sealed, a job is
 submitted, the claim commits. First one workflow at a time, whose jobs take no time; then many at once, whose jobs take as long as makes
 20 events a second in all (a closed loop without that would measure how long a queue is). The bound is two durable transactions.

@@ -1,6 +1,6 @@
 """Runners that do nothing but talk: over real HTTP, as our own runner does, with a job's work replaced by a wait.
 
-Each has one connection that waits for jobs and two that report, so that what it measures is the server's time: a small client of its
+Each has one connection that waits for jobs and one that reports, so that what it measures is the server's time: a small client of its
 own costs a tenth of what a full one does.
 """
 
@@ -50,15 +50,17 @@ class Line:
             self._streams[1].close()
 
 
-_PLAN = json.dumps(
+_PLANNED = json.dumps(
     {
-        "success": True,
-        "contents_compressed": base64.urlsafe_b64encode(stub_terraform.plan_file()).decode(),
-        "contents_display_compressed": base64.urlsafe_b64encode(gzip.compress(json.dumps(stub_terraform.PLAN).encode())).decode(),
+        "status": "finished",
+        "result": {
+            "success": True,
+            "contents_compressed": base64.urlsafe_b64encode(stub_terraform.plan_file()).decode(),
+            "contents_display_compressed": base64.urlsafe_b64encode(gzip.compress(json.dumps(stub_terraform.PLAN).encode())).decode(),
+        },
     }
 ).encode()
-_APPLIED = b'{"success": true}'
-_OUTPUTS = b'{"outputs": {"answer": 42}}'
+_APPLIED = b'{"status": "finished", "result": {"success": true}, "outputs": {"outputs": {"answer": 42}}}'
 
 
 @dataclass
@@ -74,7 +76,7 @@ class SimulatedRunner:
 
     async def run(self) -> None:
         """Work until cancelled."""
-        waiting, reports = Line(self.port, self.token), (Line(self.port, self.token), Line(self.port, self.token))
+        waiting, reports = Line(self.port, self.token), Line(self.port, self.token)
         beats = asyncio.create_task(self._beat())
         jobs: set[asyncio.Task[None]] = set()
         claim = {"groups": GROUPS, "process": "install", "wait_seconds": 25}
@@ -90,24 +92,20 @@ class SimulatedRunner:
                 task.add_done_callback(lambda done: (jobs.discard(done), done.result()))
         finally:
             beats.cancel()
-            for line in (waiting, *reports):
+            for line in (waiting, reports):
                 line.close()
 
     def forget(self) -> None:
         """A workflow ended: its last result has no next job."""
         self._delivered = None
 
-    async def _work(self, claim: dict[str, Any], lines: tuple[Line, Line]) -> None:
+    async def _work(self, claim: dict[str, Any], line: Line) -> None:
         job, execution = claim["job"], claim["execution"]["id"]
         path = f"/v1/runner-jobs/{job['id']}/executions/{execution}"
-        await lines[0].call("PATCH", path, {"status": "in-progress"})
+        await line.call("PATCH", path, {"status": "in-progress"})
         await asyncio.sleep(self.seconds())
         self._delivered = time.perf_counter()
-        if job["operation"] == "apply-plan":
-            await asyncio.gather(lines[0].call("POST", f"{path}/result", _APPLIED), lines[1].call("POST", f"{path}/outputs", _OUTPUTS))
-        else:
-            await lines[0].call("POST", f"{path}/result", _PLAN)
-        await lines[0].call("PATCH", path, {"status": "finished"})
+        await line.call("POST", f"{path}/report", _APPLIED if job["operation"] == "apply-plan" else _PLANNED)
 
     async def _beat(self) -> None:
         line = Line(self.port, self.token)

@@ -4,9 +4,10 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import text
 
 from exclave.kit.context import Runtime
+from tests import statements
 from tests.api import syncing
 from tests.api.syncing import said
 from tests.api.test_sync import first_sync
@@ -35,17 +36,8 @@ async def test_listing_apps_costs_the_same_statements_whatever_their_number(clie
         app = (await syncing.app(client, name))["id"]
         config = (await syncing.config(client, app))["id"]
         await said(await client.post(f"/v1/apps/{app}/runner-configs", json={"app_config_id": config, "type": "aws"}), 201)
-        seen: list[str] = []
-
-        def note(_c: Any, _u: Any, statement: str, *_: Any, seen: list[str] = seen) -> None:
-            seen.append(statement)
-
-        engine = runtime.app().sync_session.get_bind()
-        event.listen(engine, "before_cursor_execute", note)
-        try:
+        with statements.sent() as seen:
             listed = await said(await client.get("/v1/apps"), 200)
-        finally:
-            event.remove(engine, "before_cursor_execute", note)
         assert {each["cloud_platform"] for each in listed} == {"aws"}
         counts.append(len(seen))
     assert counts[0] == counts[1] == counts[2] > 3

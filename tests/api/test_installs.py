@@ -1,11 +1,11 @@
 """Installs over HTTP."""
 
 import pytest
-from sqlalchemy import event
 
 from exclave.domain.actions import service as actions
 from exclave.domain.installs.events import InstallCreated
 from exclave.engine.models import Workflow
+from tests import statements
 from tests.domain.installs import made
 
 HEADER = "x-nuon-install-workflow-id"
@@ -119,27 +119,16 @@ async def test_installs_are_listed_by_name_in_pages(client, app):
 
 
 async def test_the_statements_of_a_list_do_not_grow_with_its_rows(client, app, runtime):
-    from sqlalchemy import Engine
-
-    count = [0]
-
-    def counted(*_: object) -> None:
-        count[0] += 1
-
-    async def statements() -> int:
-        event.listen(Engine, "before_cursor_execute", counted)
-        try:
-            count[0] = 0
+    async def number() -> int:
+        with statements.sent() as found:
             assert (await client.get("/v1/installs", params={"limit": 50})).status_code == 200
-            return count[0]
-        finally:
-            event.remove(Engine, "before_cursor_execute", counted)
+        return len(found)
 
     await create(client, app, name="one")
-    with_one = await statements()
-    for number in range(6):
-        await create(client, app, name=f"more-{number}")
-    assert await statements() == with_one
+    with_one = await number()
+    for count in range(6):
+        await create(client, app, name=f"more-{count}")
+    assert await number() == with_one
     assert with_one <= 10
 
 

@@ -5,7 +5,7 @@ import pytest
 from sqlalchemy import text
 
 from exclave.kit.context import Runtime
-from tests.contract.statements import counted
+from tests import statements
 from tests.factories import OrgWithToken
 from tests.factories_full_run import everything_around_a_run
 from tests.factories_runs import CANARY, Made, ground, install_with_runs, sandbox_run, save
@@ -194,12 +194,12 @@ async def test_the_number_of_statements_is_the_same_for_one_run_and_for_fifty(
 ) -> None:
     few = await everything_around_a_run(runtime, org)
     many = await everything_around_a_run(runtime, org, runs=50, kinds=("terraform_module", "helm_chart"))
-    async with counted() as for_one:
+    with statements.sent() as for_one:
         one = await client.get(PAGE.format(few.install_id), params={"expand": expand})
-    async with counted() as for_fifty:
+    with statements.sent() as for_fifty:
         fifty = await client.get(PAGE.format(many.install_id), params={"expand": expand, "limit": "100"})
     assert (len(one.json()), len(fifty.json())) == (1, 50)
-    assert "exclave_enter" in for_one[0]
+    assert "exclave_enter" in for_one[0].text
     assert len(for_one) == len(for_fifty) <= 8
 
 

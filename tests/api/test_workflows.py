@@ -1,14 +1,13 @@
 """Workflows, approvals, retries and deploys over HTTP, on an install whose runner is played in this process."""
 
 import json
-from contextlib import contextmanager
 
 import pytest
-from sqlalchemy import event
 
 from exclave.domain.builds.models import ComponentBuild
 from exclave.domain.installs.models import InstallComponent
 from exclave.domain.sandboxes.models import InstallSandboxRun
+from tests import statements
 from tests.domain.installs import made
 from tests.domain.workflows import stage as stages
 from tests.domain.workflows.stage import CREATES, applied, failed, planned
@@ -200,29 +199,13 @@ async def test_nothing_of_another_org_is_there(client, stranger, stage):
     assert await stage.status() == "in-progress"
 
 
-@contextmanager
-def counted():
-    statements = []
-
-    def note(_connection, _cursor, statement, *_rest):
-        statements.append(statement)
-
-    from sqlalchemy.engine import Engine
-
-    event.listen(Engine, "before_cursor_execute", note)
-    try:
-        yield statements
-    finally:
-        event.remove(Engine, "before_cursor_execute", note)
-
-
 async def test_a_list_costs_the_same_number_of_statements_whatever_is_in_it(client, stage):
     path = f"/v1/installs/{stage.install.id}/workflows"
-    with counted() as one:
+    with statements.sent() as one:
         await client.get(path)
     for _ in range(3):
         await client.post(f"/v1/installs/{stage.install.id}/reprovision", json={"plan_only": True})
-    with counted() as many:
+    with statements.sent() as many:
         assert len((await client.get(path)).json()) == 4
     assert len(many) == len(one)
 

@@ -7,15 +7,13 @@ import asyncpg
 import httpx
 import pytest
 from benchmarks.sandbox_run_rows import TOKEN, fill
-from sqlalchemy import event
-from sqlalchemy.engine import Engine
 
+from tests import statements
 from tests.cluster import Cluster
 from tests.conftest import _client
 
 _PAGE = f"/v1/installs/inl{'200':0>23}/sandbox-runs"
 _BIG = 1000  # rows from which a table may not be read from end to end
-
 Sent = list[tuple[str, tuple[Any, ...]]]
 
 
@@ -27,18 +25,10 @@ async def crowd(database: Cluster) -> Cluster:
 
 
 async def sent_by(client: httpx.AsyncClient, path: str) -> Sent:
-    sent: Sent = []
-
-    def note(conn: object, cursor: object, statement: str, parameters: Any, *rest: object) -> None:
-        sent.append((statement, parameters))
-
-    event.listen(Engine, "before_cursor_execute", note)
-    try:
+    with statements.sent() as found:
         answer = await client.get(path)
-    finally:
-        event.remove(Engine, "before_cursor_execute", note)
     assert len(answer.json()) == 10, answer.text
-    return [each for each in sent if "exclave_enter" not in each[0]]
+    return [(each.text, each.values) for each in found if "exclave_enter" not in each.text]
 
 
 @pytest.mark.parametrize("expand", ["", "?expand=all"])

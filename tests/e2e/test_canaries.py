@@ -83,6 +83,8 @@ class Children:
                     with contextlib.suppress(OSError):
                         argv = Path(f"/proc/{entry}/cmdline").read_bytes()
                         environ = Path(f"/proc/{entry}/environ").read_bytes()
+                        if argv != Path(f"/proc/{entry}/cmdline").read_bytes():
+                            continue  # it becomes another program at this moment: it is looked at again in the next
                         if self.below.encode() in environ or self.below.encode() in argv:
                             self.argv.add(argv)
                             self.environ.add((argv, environ))

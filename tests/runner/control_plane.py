@@ -82,6 +82,7 @@ class ControlPlane:
         self.action_steps: dict[str, list[dict[str, Any]]] = defaultdict(list)
         self.calls: list[str] = []
         self.failing: dict[str, int] = {}  # "METHOD path-part": how many calls to answer with 503
+        self.trouble: tuple[int, dict[str, str]] = (503, {"error": "unavailable", "description": "try again"})  # what is answered then
         self.renew_is_down = False
         self.token = RUNNER_TOKEN
         self.changed = threading.Condition()
@@ -157,7 +158,7 @@ class ControlPlane:
             wanted, _, part = key.partition(" ")
             if left > 0 and method == wanted and part in path:
                 self.failing[key] = left - 1
-                return call.answer(503, {"error": "unavailable", "description": "try again"})
+                return call.answer(*self.trouble)
         authorization = call.headers.get("Authorization", "")
         parts = path.strip("/").split("/")[1:]
         match method, parts:
@@ -249,12 +250,14 @@ class ControlPlane:
                 if execution.status in FINAL:
                     execution.done.set()
                 return call.answer(200, {})
-            case "POST", ["result"]:
-                execution.result = data
-                return call.answer(201, {})
-            case "POST", ["outputs"]:
-                execution.outputs, execution.sensitive = data["outputs"], data.get("sensitive") or []
-                return call.answer(201, {})
+            case "POST", ["report"]:
+                execution.result = data.get("result")
+                if outputs := data.get("outputs"):
+                    execution.outputs, execution.sensitive = outputs["outputs"], outputs.get("sensitive") or []
+                execution.status = data["status"]
+                execution.statuses.append(data["status"])
+                execution.done.set()
+                return call.answer(200, {})
         call.answer(404, {})
 
     def _logs(self, call: Any, stream: str, body: bytes) -> None:

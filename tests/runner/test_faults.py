@@ -241,11 +241,20 @@ async def test_log_lines_arrive_once_and_in_order_when_the_server_fails(plane: C
 
 
 async def test_writes_are_tried_again_when_the_server_fails(plane: ControlPlane, work: Work) -> None:
-    plane.failing = {"POST /result": 2, "PATCH /executions": 2, "POST /outputs": 1, "GET /sources": 2}
+    plane.failing = {"POST /report": 2, "PATCH /executions": 2, "GET /sources": 2}
     plan = action({"interpolated_command": "cat x", "source": {"archive": plane.source({"x": "hello"}), "path": ""}})
     done = await work.do("actions-workflow", plan)
     assert done.status == "finished"
     assert "hello" in done.lines
+
+
+async def test_a_result_that_the_server_does_not_take_fails_the_job_with_the_reason(plane: ControlPlane, work: Work) -> None:
+    plane.trouble = (400, {"error": "invalid", "description": "the result is not to its taste"})
+    plane.failing["POST /report"] = 1
+    done = await work.do("actions-workflow", action({"interpolated_command": "true"}))
+    assert done.status == "failed"
+    assert done.error["reason"] == "result-refused"
+    assert "not to its taste" in done.error["message"]
 
 
 async def test_no_more_jobs_than_allowed_run_at_once(plane: ControlPlane, work: Work) -> None:

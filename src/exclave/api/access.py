@@ -15,12 +15,13 @@ from sqlalchemy import text
 
 from exclave.kit import crypto, errors
 from exclave.kit.context import Actor, Ctx, Runtime
+from exclave.kit.prepared import Prepared
 
 Audience = Literal["public", "runner", "admin"]
 
 PERMISSION = {"GET": "read", "HEAD": "read", "POST": "create", "PUT": "update", "PATCH": "update", "DELETE": "delete"}
 
-_ENTER = text("select exclave_enter(:hash, :org)")
+_ENTER: Prepared[Any] = Prepared(text("select exclave_enter(:hash, :org)"))
 
 
 def token_of(request: Request[Any, Any, Any]) -> str:
@@ -48,7 +49,7 @@ async def entered(runtime: Runtime, request: Request[Any, Any, Any], audience: A
     if not token:
         raise errors.Unauthenticated("no token: send `Authorization: Bearer <token>`")
     async with runtime.unknown() as ctx:
-        found = (await ctx.db.execute(_ENTER, {"hash": crypto.token_hash(token), "org": wanted_org(request)})).scalar_one()
+        ((found,),) = await _ENTER.records(ctx.db, hash=crypto.token_hash(token), org=wanted_org(request))
         ctx.actor = actor_of(found, audience, needs_org=needs_org, method=request.method)
         yield ctx
 

@@ -4,6 +4,7 @@ A parameter is bound by its type or name:
 
     ctx: Ctx                the request's one transaction, committed when the function returns
     runtime, actor          instead of ctx on routes with `transaction=False` (long polls, streams)
+    enter: Enter            on those: open a transaction as the caller, who is let in or refused each time; then none is opened before
     body: <a wire Body>     the JSON body; `null` and an absent body are an empty one where nothing is required
     page: Page              offset, limit, page; cut your rows with `page.cut(rows)` and the headers follow
     reply: Reply            headers and another status
@@ -21,6 +22,7 @@ import inspect
 import re
 import typing
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -41,6 +43,19 @@ AnyRequest = Request[Any, Any, Any]
 
 MiB = 1 << 20
 JSON_LIMIT = 10 * MiB
+
+
+@dataclass(frozen=True)
+class Enter:
+    """Let the caller of a request in, in a transaction of its own, as often as a route wants to."""
+
+    runtime: Runtime
+    request: AnyRequest
+    audience: Audience
+    needs_org: bool
+
+    def __call__(self) -> AbstractAsyncContextManager[Ctx]:
+        return access.entered(self.runtime, self.request, self.audience, needs_org=self.needs_org)
 
 
 class Page:
@@ -221,6 +236,9 @@ def handler_of(
             async with access.entered(runtime(), request, operation.audience, needs_org=operation.needs_org) as ctx:
                 ctx.trace_id = trace_id
                 result = await operation.function(**bind(request, in_path, reply, page, raw, ctx=ctx, actor=ctx.actor, runtime=runtime()))
+        elif bind.enters:
+            enter = Enter(runtime(), request, operation.audience, operation.needs_org)
+            result = await operation.function(**bind(request, in_path, reply, page, raw, enter=enter, runtime=runtime()))
         else:
             async with access.entered(runtime(), request, operation.audience, needs_org=operation.needs_org) as ctx:
                 actor = ctx.actor
@@ -252,7 +270,7 @@ class _binder:
         self._body_type: Any = None
         self._given: list[tuple[str, str]] = []
         in_paths = set(re.findall(r"\{(\w+)\}", "".join(operation.paths)))
-        special = {Ctx: "ctx", Runtime: "runtime", Actor: "actor", Page: "page", Reply: "reply", Request: "request"}
+        special = {Ctx: "ctx", Runtime: "runtime", Actor: "actor", Enter: "enter", Page: "page", Reply: "reply", Request: "request"}
         self._in_path: list[str] = []
         for name, kind, default in operation.parameters:
             if kind in special:
@@ -268,6 +286,7 @@ class _binder:
                 self._in_path.append(name)
             else:
                 self._plain.append((name, kind, default))
+        self.enters = any(what == "enter" for _, what in self._given)
         self.reads_body = self._body is not None or any(what == "raw" for _, what in self._given)
 
     def __call__(self, request: AnyRequest, in_path: dict[str, str], reply: Reply, page: Page, raw: bytes, **tools: Any) -> dict[str, Any]:

@@ -86,11 +86,9 @@ class ExecutionApi:
     async def status(self, status: str, *, patience: float | None = None) -> None:
         await self._http.request("PATCH", self._path, body={"status": status}, idempotent=True, timeout=10.0, patience=patience)
 
-    async def result(self, body: wire.CreateRunnerJobExecutionResultRequest) -> None:
-        await self._http.request("POST", f"{self._path}/result", body=body, idempotent=True, timeout=60.0)
-
-    async def outputs(self, body: wire.CreateRunnerJobExecutionOutputsRequest) -> None:
-        await self._http.request("POST", f"{self._path}/outputs", body=body, idempotent=True, timeout=60.0)
+    async def report(self, body: wire.ReportRequest) -> None:
+        """Say how it went and that it is over."""
+        await self._http.request("POST", f"{self._path}/report", body=body, idempotent=True, timeout=60.0)
 
     async def logs(self, stream_id: str, request: bytes, *, patience: float) -> None:
         """Append records (an OTLP ExportLogsServiceRequest). The server drops what it has, by execution and `exclave.seq`."""

@@ -10,7 +10,7 @@ import msgspec
 Severity = Literal["error", "warning", "note"]
 
 
-class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Report(msgspec.Struct, gc=False, frozen=True, kw_only=True, omit_defaults=True):
     """One finding. `line` and `column` count from 1; 0 means the whole file or directory."""
 
     code: str

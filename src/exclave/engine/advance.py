@@ -89,9 +89,11 @@ class Advance:
         await self._work(ctx, workflow, steps, following, called)
         if partial and workflow.state == "running" and not rules.next_steps(workflow, steps, self.moment, partial=True).run:
             # Nothing in the window is free to run: look beyond it. A step whose predecessor ended just now waits for the commit.
-            await self._complete(workflow, steps)
-            partial = False
-            if self._satisfied(steps) == before:
+            if self._satisfied(steps) != before:
+                self.wakeups.append((workflow.id, None))
+            elif not any(step.state in rules.ACTIVE for step in steps) or await self._may_run_beyond(workflow, steps):
+                await self._complete(workflow, steps)
+                partial = False
                 beyond = rules.next_steps(workflow, steps, self.moment)
                 await self._work(ctx, workflow, steps, replace(beyond, look=()), called)
         await self._conclude(workflow, steps, partial=partial)
@@ -120,6 +122,9 @@ class Advance:
         """Read the steps of the workflow that the window left out."""
         known = {step.id for step in steps}
         steps += [step for step in await store.read_all(self.db, workflow.id) if step.id not in known]
+
+    async def _may_run_beyond(self, workflow: Workflow, steps: list[WorkflowStep]) -> bool:
+        return await store.may_run_beyond(self.db, workflow.id, [step.id for step in steps])
 
     async def _conclude(self, workflow: Workflow, steps: list[WorkflowStep], *, partial: bool) -> None:
         """Finish the workflow, or say when it is to be looked at again."""

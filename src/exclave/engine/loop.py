@@ -66,6 +66,7 @@ class Loop:
         self._idle: set[asyncio.Future[None]] = set()
         self._again = False
         self._cost = 0.0002  # seconds per workflow, a moving average
+        self._due: float | None = None  # seconds from the last look that found nothing to the next wake-up
         self._stopping = False
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -98,11 +99,9 @@ class Loop:
                 continue
             if self._calls is not None and await self._calls.once():
                 continue
-            async with self._runtime.sweep() as ctx:
-                due = await store.seconds_until_due(ctx.db)
-            if due is None or due > 0.1:
+            if self._due is None or self._due > 0.1:
                 return True
-            await asyncio.sleep(max(0.0, min(due, 0.05)))
+            await asyncio.sleep(max(0.0, min(self._due, 0.05)))
         return False
 
     def poke(self) -> None:
@@ -126,8 +125,6 @@ class Loop:
             try:
                 if await self.once() or self._again:
                     continue
-                async with self._runtime.sweep() as ctx:
-                    due = await store.seconds_until_due(ctx.db)
             except _GONE as error:
                 log.warning("the engine cannot reach the database, trying again: %s", type(error).__name__)
                 await asyncio.sleep(0.3)  # back-off of a lost connection
@@ -137,6 +134,7 @@ class Loop:
                 await asyncio.sleep(0.3)
                 continue
             # What is due but locked is another process's work: without a lower bound this would spin.
+            due = self._due
             await self._rest(self._poll if due is None else min(self._poll, max(due, 0.1 if due <= 0 else 0.001)))
 
     async def _rest(self, seconds: float) -> None:
@@ -168,6 +166,8 @@ class Loop:
         async with self._runtime.sweep() as ctx:
             found, moment = await store.claim(ctx.db, size, only)
             if not found:
+                if not only:
+                    self._due = await store.seconds_until_due(ctx.db)
                 return 0
             claimed += [workflow.id for workflow in found]
             advance = Advance(ctx, self._registry, moment, solo=bool(only))

@@ -7,27 +7,34 @@ step must do about it (end a job, mark a run) follows in the next advance, withi
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Interval, String, bindparam, insert, select, text
+from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
 
 from exclave.engine import rows, rules
-from exclave.engine.models import Wakeup, Workflow, WorkflowStep, WorkflowStepApproval, WorkflowStepApprovalResponse
+from exclave.engine.models import Workflow, WorkflowStep, WorkflowStepApproval, WorkflowStepApprovalResponse
 from exclave.engine.rules import Change
 from exclave.engine.status import composite, moved
 from exclave.kit.context import Ctx
 from exclave.kit.db import every, one
 from exclave.kit.errors import Invalid, NotFound
+from exclave.kit.prepared import Prepared
 from exclave.kit.time import now
 
 TOPIC = "engine"
 OPTIONS = ("prompt", "approve-all")
 SECOND_LOOK = timedelta(seconds=1)
-_WAKE_WAITING = text("""
+_WAKE: Prepared[Any] = Prepared(
+    text("insert into wakeup (workflow_id, due) values (:workflow, coalesce(cast(:due as timestamptz), clock_timestamp()))")
+)
+_WAKE_WAITING: Prepared[Any] = Prepared(
+    text("""
 insert into wakeup (workflow_id, waited_for, due)
 select distinct install_workflow_id, '', clock_timestamp() from install_workflow_steps where waits_for = :on
-union all select '', :on, clock_timestamp() + :later
-""").bindparams(bindparam("on", type_=String), bindparam("later", type_=Interval))
+union all select '', :on, clock_timestamp() + cast(:later as interval)
+""")
+)
 
 
 async def start(
@@ -68,8 +75,7 @@ async def start(
 
 async def wake(ctx: Ctx, workflow_id: str, *, due: datetime | None = None) -> None:
     """Have a workflow looked at after this commit, or at `due`."""
-    when = {} if due is None else {"due": due}
-    await ctx.db.execute(insert(Wakeup).values(workflow_id=workflow_id, **when))
+    await _WAKE.run(ctx.db, workflow=workflow_id, due=due)
     ctx.poke(TOPIC)
 
 
@@ -78,8 +84,7 @@ async def wake_waiting(ctx: Ctx, on: str) -> None:
 
     A second look follows one second later, for a step that began to wait at this very moment and could not be seen from here.
     """
-    await ctx.db.flush()
-    await ctx.db.execute(_WAKE_WAITING, {"on": on, "later": SECOND_LOOK})
+    await _WAKE_WAITING.run(ctx.db, on=on, later=SECOND_LOOK)
     ctx.poke(TOPIC)
 
 

@@ -7,14 +7,34 @@ from typing import Any
 from typing import cast as cast_
 
 import msgspec
-from sqlalchemy import ARRAY, JSON, DateTime, String, Table, Text, any_, bindparam, case, cast, delete, func, or_, select, text
+from sqlalchemy import (
+    ARRAY,
+    JSON,
+    DateTime,
+    String,
+    Table,
+    Text,
+    all_,
+    any_,
+    bindparam,
+    case,
+    cast,
+    delete,
+    func,
+    literal,
+    or_,
+    select,
+    text,
+)
 from sqlalchemy import inspect as inspect_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import make_transient_to_detached
 from sqlalchemy.orm.util import identity_key
 
 from exclave.engine.models import Wakeup, Workflow, WorkflowStep
-from exclave.engine.rules import GONE
+from exclave.engine.rules import GONE, SATISFYING
+from exclave.kit.prepared import Prepared
+from exclave.kit.session import written_elsewhere
 from exclave.kit.time import now
 
 _IDS = bindparam("ids", type_=ARRAY(String))
@@ -55,7 +75,7 @@ class _Reader:
 _WORKFLOW, _STEP = _Reader(Workflow), _Reader(WorkflowStep)
 _MOMENT = cast(func.clock_timestamp(), DateTime(timezone=True)).label("moment")  # the database's clock decides what is due
 
-_DUE = (
+_DUE: Prepared[Any] = Prepared(
     select(*_WORKFLOW.columns(W), _MOMENT)
     .select_from(K.join(W, W.c.id == K.c.workflow_id))
     .where(K.c.due <= func.clock_timestamp())
@@ -63,7 +83,9 @@ _DUE = (
     .limit(bindparam("limit"))
     .with_for_update(key_share=True, skip_locked=True, of=W)
 )
-_ONE = select(*_WORKFLOW.columns(W), _MOMENT).where(W.c.id == bindparam("id")).with_for_update(key_share=True, skip_locked=True, of=W)
+_ONE: Prepared[Any] = Prepared(
+    select(*_WORKFLOW.columns(W), _MOMENT).where(W.c.id == bindparam("id")).with_for_update(key_share=True, skip_locked=True, of=W)
+)
 
 _EATEN = delete(K).where(K.c.workflow_id == any_(_IDS)).returning(K.c.id).cte("eaten")
 _Q = func.unnest(_IDS).table_valued("id", name="q").render_derived()
@@ -71,35 +93,52 @@ _ORDER = (S.c.group_idx, S.c.group_retry_idx, S.c.idx, S.c.created_at)
 # One walk along the index for each workflow: the planner would rather read the whole table while it is small.
 _OF_ONE = (
     select(S, func.sum(case((S.c.state == "pending", 1), else_=0)).over(order_by=_ORDER).label("pending"))
-    .where(S.c.install_workflow_id == _Q.c.id, or_(S.c.state.notin_(GONE), S.c.settling != ""))
+    .where(S.c.install_workflow_id == _Q.c.id, or_(S.c.state != all_(literal(sorted(GONE), ARRAY(String))), S.c.settling != ""))
     .lateral("s")
 )
-_LIVE = (
+_LIVE: Prepared[Any] = Prepared(
     select(*_STEP.columns(_OF_ONE))
     .select_from(_Q.join(_OF_ONE, or_(_OF_ONE.c.state != "pending", _OF_ONE.c.pending <= WINDOW, _OF_ONE.c.settling != "")))
     .add_cte(_EATEN)
 )
-_ALL = select(*_STEP.columns(S)).where(S.c.install_workflow_id == bindparam("id"))
+_ALL: Prepared[Any] = Prepared(select(*_STEP.columns(S)).where(S.c.install_workflow_id == bindparam("id")))
 
 
 async def claim(db: AsyncSession, limit: int, only: str = "") -> tuple[list[Workflow], datetime]:
     """Lock workflows that are due and nobody else advances, or `only` one. The lock is the lease: it ends with the transaction
     or the connection. Returned with the database's time."""
-    found = (await db.execute(_ONE, {"id": only}) if only else await db.execute(_DUE, {"limit": limit})).all()
-    seen: dict[str, Any] = {row.id: row for row in found}  # a workflow comes once for each of its wake-ups
-    return [_WORKFLOW.made(row) for row in seen.values()], found[-1].moment if found else now()
+    found = await _ONE.records(db, id=only) if only else await _DUE.records(db, limit=limit)
+    seen: dict[str, Any] = {row["id"]: row for row in found}  # a workflow comes once for each of its wake-ups
+    return [_WORKFLOW.made(row) for row in seen.values()], found[-1]["moment"] if found else now()
 
 
 async def eat_and_read(db: AsyncSession, ids: Sequence[str]) -> dict[str, list[WorkflowStep]]:
     """Eat the wake-ups of locked workflows and read their steps in one snapshot: an event is seen if and only if its wake-up is eaten."""
     steps: dict[str, list[WorkflowStep]] = {workflow_id: [] for workflow_id in ids}
-    for row in (await db.execute(_LIVE, {"ids": list(ids)})).all():
-        steps[row.install_workflow_id].append(_STEP.made(row))
+    for row in await _LIVE.records(db, ids=list(ids)):
+        steps[row["install_workflow_id"]].append(_STEP.made(row))
     return steps
 
 
 async def read_all(db: AsyncSession, workflow_id: str) -> list[WorkflowStep]:
-    return [_STEP.made(row) for row in (await db.execute(_ALL, {"id": workflow_id})).all()]
+    return [_STEP.made(row) for row in await _ALL.records(db, id=workflow_id)]
+
+
+# Is there a pending step outside of those read whose predecessors have all ended, as far as committed?
+_BEYOND: Prepared[bool] = Prepared(
+    text("""
+select exists (
+    select 1 from install_workflow_steps s
+    where s.install_workflow_id = :id and s.state = 'pending' and s.id <> all(cast(:known as text[])) and not exists (
+        select 1 from jsonb_array_elements_text(s.after) as a(id) join install_workflow_steps p on p.id = a.id
+        where p.state <> all(cast(:satisfying as text[]))))""")
+)
+
+
+async def may_run_beyond(db: AsyncSession, workflow_id: str, known: Sequence[str]) -> bool:
+    """Could a step run that the window left out? Most often none could, and then the rest of the workflow is not read."""
+    found = await _BEYOND.records(db, id=workflow_id, known=list(known), satisfying=sorted(SATISFYING))
+    return bool(found[0][0])
 
 
 def attach(db: AsyncSession, *objects: Any) -> None:
@@ -113,6 +152,7 @@ def attach(db: AsyncSession, *objects: Any) -> None:
         if inspect_(row).key is None:
             make_transient_to_detached(row)
         db.add(row)
+        written_elsewhere(db).add(row)
 
 
 def detach(db: AsyncSession, *objects: Any) -> None:
@@ -120,36 +160,43 @@ def detach(db: AsyncSession, *objects: Any) -> None:
     for row in objects:
         if row in db:
             db.expunge(row)
+        written_elsewhere(db).discard(row)
 
 
 # Workflows of one serial key start one after another. The lock comes first, the look in a statement of its own after it.
-_TURN_LOCK = text(
-    "select k.key from unnest(cast(:keys as text[])) as k(key) where pg_try_advisory_xact_lock(hashtextextended('workflow:' || k.key, 0))"
+_TURN_LOCK: Prepared[Any] = Prepared(
+    text("""
+select k.key from unnest(cast(:keys as text[])) as k(key) where pg_try_advisory_xact_lock(hashtextextended('workflow:' || k.key, 0))
+""")
 )
-_TURN = text("""
+_TURN: Prepared[Any] = Prepared(
+    text("""
 select w.id from install_workflows w where w.id = any(cast(:ids as text[])) and not exists (
     select 1 from install_workflows o where o.serial_key = w.serial_key and o.state <> 'finished' and o.id <> w.id
     and (o.state = 'running' or (o.created_at, o.id) < (w.created_at, w.id)))
 """)
-_BATON = text("""
+)
+_BATON: Prepared[Any] = Prepared(
+    text("""
 insert into wakeup (workflow_id)
 select o.id from unnest(cast(:keys as text[])) as k(key) cross join lateral (
     select id from install_workflows where serial_key = k.key and state <> 'finished' order by created_at, id limit 1) o
 """)
+)
 
 
 async def turns(db: AsyncSession, pending: Sequence[Workflow]) -> tuple[set[str], set[str]]:
     """Return the ids that may start now, and those that must look again since another process decides over the same key."""
     keys = sorted({workflow.serial_key for workflow in pending})
-    locked = set((await db.execute(_TURN_LOCK, {"keys": keys})).scalars())
+    locked = {row["key"] for row in await _TURN_LOCK.records(db, keys=keys)}
     mine = [workflow.id for workflow in pending if workflow.serial_key in locked]
-    free = set((await db.execute(_TURN, {"ids": mine})).scalars()) if mine else set()
+    free = {row["id"] for row in await _TURN.records(db, ids=mine)} if mine else set()
     return free, {workflow.id for workflow in pending} - set(mine)
 
 
 async def pass_on(db: AsyncSession, keys: Sequence[str]) -> None:
     """Wake the oldest unfinished workflow of each key."""
-    await db.execute(_BATON, {"keys": sorted(set(keys))})
+    await _BATON.run(db, keys=sorted(set(keys)))
 
 
 _STEP_WRITTEN = (
@@ -175,13 +222,15 @@ def _update(table: str, written: Sequence[tuple[str, str]], tag: str) -> str:
     )
 
 
-_WRITE = text(
-    f"with s as ({_update('install_workflow_steps', _STEP_WRITTEN, 's')}), "  # noqa: S608 - names of columns, no values
-    f"w as ({_update('install_workflows', _WORKFLOW_WRITTEN, 'w')}) "
-    "insert into wakeup (workflow_id, due) select q.id, coalesce(q.due, clock_timestamp()) "
-    "from unnest(cast(:k_id as text[]), cast(:k_due as timestamptz[])) as q(id, due)"
+_WRITE: Prepared[Any] = Prepared(
+    text(
+        f"with s as ({_update('install_workflow_steps', _STEP_WRITTEN, 's')}), "  # noqa: S608 - names of columns, no values
+        f"w as ({_update('install_workflows', _WORKFLOW_WRITTEN, 'w')}) "
+        "insert into wakeup (workflow_id, due) select q.id, coalesce(q.due, clock_timestamp()) "
+        "from unnest(cast(:k_id as text[]), cast(:k_due as timestamptz[])) as q(id, due)"
+    )
 )
-_WRITE_SELDOM = text(_update("install_workflow_steps", _STEP_SELDOM, "s"))
+_WRITE_SELDOM: Prepared[Any] = Prepared(text(_update("install_workflow_steps", _STEP_SELDOM, "s")))
 _ATTRIBUTE = {"metadata": "step_metadata"}
 _encode = msgspec.json.encode
 
@@ -201,16 +250,18 @@ async def write(
     """Write what an advance changed. A wake-up without a time is due at once."""
     seldom = [step for step in steps if not _SELDOM.isdisjoint(inspect_(step).committed_state)]
     if seldom:
-        await db.execute(_WRITE_SELDOM, _columns(_STEP_SELDOM, seldom, "s"))
+        await _WRITE_SELDOM.run(db, **_columns(_STEP_SELDOM, seldom, "s"))
     if steps or workflows or wakeups:
         woken = {"k_id": [one for one, _ in wakeups], "k_due": [due for _, due in wakeups]}
-        await db.execute(_WRITE, {**_columns(_STEP_WRITTEN, steps, "s"), **_columns(_WORKFLOW_WRITTEN, workflows, "w"), **woken})
+        await _WRITE.run(db, **_columns(_STEP_WRITTEN, steps, "s"), **_columns(_WORKFLOW_WRITTEN, workflows, "w"), **woken)
 
 
-_NEXT_DUE = text("select extract(epoch from min(due) - clock_timestamp()) from wakeup where workflow_id <> ''")
+_NEXT_DUE: Prepared[Any] = Prepared(
+    text("select extract(epoch from min(due) - clock_timestamp()) as seconds from wakeup where workflow_id <> ''")
+)
 
 
 async def seconds_until_due(db: AsyncSession) -> float | None:
     """Return how long until the next wake-up is due; None when there is none."""
-    found = (await db.execute(_NEXT_DUE)).scalar()
+    found = (await _NEXT_DUE.records(db))[0]["seconds"]
     return None if found is None else float(found)

@@ -10,6 +10,7 @@ import contextlib
 import logging
 from collections import defaultdict
 from collections.abc import AsyncIterator
+from typing import Any
 
 import asyncpg
 
@@ -130,7 +131,9 @@ class Bus:
             except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
                 return  # the link task reconnects; a lost hint is healed by the re-poll
 
-    def _heard(self, _connection: object, _pid: int, _channel: str, payload: object) -> None:
+    def _heard(self, connection: Any, pid: int, _channel: str, payload: object) -> None:
+        if pid == connection.get_server_pid():
+            return  # what this process said itself: everybody here was woken at once
         for topic in str(payload).split():
             self._wake(topic)
 

@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 
 import asyncpg
-from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -14,6 +13,7 @@ from exclave.kit.blobs import Blobs
 from exclave.kit.bus import Bus
 from exclave.kit.crypto import Master
 from exclave.kit.events import Events
+from exclave.kit.session import on_driver
 
 
 @dataclass(frozen=True)
@@ -123,10 +123,10 @@ class Facts:
 
 async def enter(db: AsyncSession, actor: Actor) -> None:
     """Tell row-level security who asks, for the rest of the transaction."""
-    await db.execute(
-        text("select set_config('exclave.org_id', :org, true), set_config('exclave.org_ids', :orgs, true)"),
-        {"org": actor.org_id, "orgs": ",".join(actor.org_ids)},
-    )
+    await on_driver(db, _ENTER, (actor.org_id, ",".join(actor.org_ids)))
+
+
+_ENTER = "select set_config('exclave.org_id', $1, true), set_config('exclave.org_ids', $2, true)"
 
 
 def _translated(error: DBAPIError) -> Exception:
@@ -140,6 +140,11 @@ def _translated(error: DBAPIError) -> Exception:
         return errors.Invalid("a value has a form that cannot be stored")
     if state in ("42501",):
         return errors.NotFound("not found")
-    if state.startswith(("08", "53", "57P")) or isinstance(getattr(error.orig, "__cause__", None), (OSError, asyncpg.InterfaceError)):
+    if state.startswith(("08", "53", "57P")) or _is_lost(error.orig):
         return errors.Unavailable("the database cannot answer now, try again")
     return error
+
+
+def _is_lost(cause: BaseException | None) -> bool:
+    """Is it the connection? SQLAlchemy wraps what the driver raised once more than `kit.session` does."""
+    return any(isinstance(one, (OSError, asyncpg.InterfaceError)) for one in (cause, getattr(cause, "__cause__", None)))

@@ -1,11 +1,9 @@
 """Tables and sessions: what every row has, column types, and how a process connects."""
 
-import json
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, ClassVar, TypeVar
 
-import msgspec
 from sqlalchemy import BigInteger, CheckConstraint, DateTime, LargeBinary, String, TypeDecorator, event, types
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
@@ -13,8 +11,11 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, declared_attr, mapped_column
 from sqlalchemy.sql import Executable
 
 from exclave.kit import errors, ids, time
+from exclave.kit.session import OneFlush, decoded, encoded
 
 T = TypeVar("T")
+
+_STATEMENTS = 500  # that a connection keeps prepared: more than the product has hot ones
 
 
 class Encrypted(TypeDecorator[bytes]):
@@ -82,13 +83,15 @@ def _give_id(target: Row, _args: object, kwargs: dict[str, Any]) -> None:
         kwargs["id"] = ids.new_id(type(target).prefix)
 
 
-def _encode(value: object) -> str:
-    return msgspec.json.encode(value).decode()
-
-
 def connect(url: str, *, pool: int, overflow: int = 0, settings: dict[str, str] | None = None) -> AsyncEngine:
     """Open a pool of connections as the role that the URL names."""
-    server_settings = {"jit": "off", "timezone": "UTC", "application_name": "exclave", **(settings or {})}
+    server_settings = {
+        "jit": "off",
+        "plan_cache_mode": "force_generic_plan",  # what is prepared is planned once: everything hot is found by its keys
+        "timezone": "UTC",
+        "application_name": "exclave",
+        **(settings or {}),
+    }
     return create_async_engine(
         url,
         pool_size=pool,
@@ -97,14 +100,19 @@ def connect(url: str, *, pool: int, overflow: int = 0, settings: dict[str, str] 
         pool_pre_ping=False,
         pool_recycle=1800,
         hide_parameters=True,  # an error must not carry values into a log
-        json_serializer=_encode,
-        json_deserializer=json.loads,
-        connect_args={"server_settings": server_settings, "timeout": 10},
+        json_serializer=encoded,
+        json_deserializer=decoded,
+        connect_args={
+            "server_settings": server_settings,
+            "timeout": 10,
+            "statement_cache_size": _STATEMENTS,
+            "prepared_statement_cache_size": _STATEMENTS,
+        },
     )
 
 
 def sessions(engine: AsyncEngine) -> Callable[[], AsyncSession]:
-    return lambda: AsyncSession(engine, expire_on_commit=False, autoflush=True)
+    return lambda: AsyncSession(engine, sync_session_class=OneFlush, expire_on_commit=False, autoflush=True)
 
 
 async def one(db: AsyncSession, statement: Executable, *, or_raise: errors.Problem | None = None) -> Any:

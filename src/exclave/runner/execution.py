@@ -4,6 +4,7 @@ import asyncio
 import base64
 import gzip
 import traceback
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -161,7 +162,14 @@ class Execution:
         await asyncio.wait({self._work}, timeout=_ABORT_SECONDS)
 
     async def _handle(self, job: Job) -> Outcome:
-        await self._status("in-progress")
+        # Beside the first of the work: the claim has made it ours already. But before the report, which ends it.
+        began = asyncio.ensure_future(self._say(lambda: self._api.status("in-progress")))
+        try:
+            return await self._done_by_its_handler(job)
+        finally:
+            await began
+
+    async def _done_by_its_handler(self, job: Job) -> Outcome:
         handler = handlers.find(job.job.type)
         if handler is None:
             raise JobFailed(
@@ -198,20 +206,26 @@ class Execution:
         await self._report_failure(log, error)
 
     async def _report_success(self, log: JobLog, outcome: Outcome) -> None:
-        body = wire.CreateRunnerJobExecutionResultRequest(success=True)
+        result = wire.CreateRunnerJobExecutionResultRequest(success=True)
         if outcome.contents:
-            body.contents_compressed = base64.urlsafe_b64encode(outcome.contents).decode()
+            result.contents_compressed = base64.urlsafe_b64encode(outcome.contents).decode()
         if outcome.display:
             packed = await asyncio.to_thread(gzip.compress, outcome.display, 6, mtime=0)
-            body.contents_display_compressed = base64.urlsafe_b64encode(packed).decode()
-        self._lease.check()
-        writes = [self._api.result(body), log.flush(seconds=_FLUSH_SECONDS)]
+            result.contents_display_compressed = base64.urlsafe_b64encode(packed).decode()
+        report = wire.ReportRequest(status="finished", result=result)
         if outcome.outputs is not None:
-            outputs = wire.CreateRunnerJobExecutionOutputsRequest(outputs=dict(outcome.outputs), sensitive=list(outcome.sensitive) or None)
-            writes.append(self._api.outputs(outputs))
-        await asyncio.gather(*writes)
-        self._lease.check()
-        await self._status("finished")
+            report.outputs = wire.CreateRunnerJobExecutionOutputsRequest(
+                outputs=dict(outcome.outputs), sensitive=list(outcome.sensitive) or None
+            )
+        await log.flush(seconds=_FLUSH_SECONDS)  # before the end, which closes the log
+        try:
+            await self._say(lambda: self._api.report(report))
+        except Refused as refused:
+            if refused.status == 409:
+                raise
+            reason = f"the control plane did not take what the job brought home: {refused.description}"
+            await self._report_failure(log, JobFailed(reason, reason="result-refused"))
+            return
         if outcome.then is not None:
             outcome.then()
 
@@ -237,20 +251,24 @@ class Execution:
             metadata["reason"] = reason
         if isinstance(error, ToolFailed):
             metadata["exit"] = str(error.details.get("exit", ""))
-        self._lease.check()
-        # A cancelled job is final for the server, which then refuses the rest: nothing is lost by that.
-        body = wire.CreateRunnerJobExecutionResultRequest(success=False, error_code=1, error_metadata=metadata)
+        status: Any = "timed-out" if self._why == "timed-out" else "cancelled" if self._why == "cancelled" else "failed"
+        result = wire.CreateRunnerJobExecutionResultRequest(success=False, error_code=1, error_metadata=metadata)
         with suppress(Problem):
-            await asyncio.gather(self._api.result(body), log.flush(seconds=_FLUSH_SECONDS))
-        self._lease.check()
-        status = "timed-out" if self._why == "timed-out" else "cancelled" if self._why == "cancelled" else "failed"
-        with suppress(Problem):
-            await self._status(status)
-
-    async def _status(self, status: str) -> None:
-        self._lease.check()
+            await log.flush(seconds=_FLUSH_SECONDS)
+        report = wire.ReportRequest(status=status, result=result)
         try:
-            await self._api.status(status)
+            await self._say(lambda: self._api.report(report))
+        except LeaseLost:
+            raise
+        except Problem:  # should the server not take the explanation, it is to know the end all the same
+            with suppress(Problem):
+                await self._say(lambda: self._api.status(status))
+
+    async def _say(self, call: Callable[[], Awaitable[None]]) -> None:
+        """Make a call that writes. Refused as stale, the job is not ours any more."""
+        try:
+            self._lease.check()
+            await call()
         except Refused as refused:
             if refused.status == 409 and self._why is None:
                 self._lease.lost = True

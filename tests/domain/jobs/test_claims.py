@@ -81,7 +81,9 @@ async def test_two_runners_that_claim_one_serial_key_at_once_do_not_both_get_it(
 
     async def once(side: Fleet) -> bool:
         return (
-            await claims.claim_when_ready(side.runtime, side.actor, side.runner.id, ClaimRequest(groups=["deploy"], wait_seconds=0))
+            await claims.claim_when_ready(
+                side.runtime, lambda: side.runtime.request(side.actor), side.runner.id, ClaimRequest(groups=["deploy"], wait_seconds=0)
+            )
             is not None
         )
 
@@ -90,7 +92,7 @@ async def test_two_runners_that_claim_one_serial_key_at_once_do_not_both_get_it(
 
 async def test_a_waiting_claim_returns_as_soon_as_a_job_is_submitted(home):
     request = ClaimRequest(groups=["deploy"], wait_seconds=10)
-    waiting = asyncio.create_task(claims.claim_when_ready(home.runtime, home.actor, home.runner.id, request))
+    waiting = asyncio.create_task(claims.claim_when_ready(home.runtime, lambda: home.runtime.request(home.actor), home.runner.id, request))
     await asyncio.sleep(0.2)
     begun = clock.monotonic()
     job = await home.job()
@@ -101,13 +103,15 @@ async def test_a_waiting_claim_returns_as_soon_as_a_job_is_submitted(home):
 
 async def test_a_claim_that_waits_in_vain_comes_back_empty(home):
     request = ClaimRequest(groups=["deploy"], wait_seconds=0.3)
-    assert await claims.claim_when_ready(home.runtime, home.actor, home.runner.id, request) is None
+    assert await claims.claim_when_ready(home.runtime, lambda: home.runtime.request(home.actor), home.runner.id, request) is None
 
 
 async def test_a_runner_cannot_claim_for_another(home):
     other = await fleet(home.runtime, home.org)
     with pytest.raises(errors.NotFound):
-        await claims.claim_when_ready(home.runtime, other.actor, home.runner.id, ClaimRequest(groups=["deploy"]))
+        await claims.claim_when_ready(
+            home.runtime, lambda: home.runtime.request(other.actor), home.runner.id, ClaimRequest(groups=["deploy"])
+        )
     job = await home.job()
     with pytest.raises(errors.NotFound):
         async with home.runtime.request(other.actor) as ctx:
@@ -119,19 +123,21 @@ async def test_the_same_key_claims_the_same_job(home):
     request = ClaimRequest(groups=["deploy"], wait_seconds=0)
 
     async def once():
-        return await claims.claim_when_ready(home.runtime, home.actor, home.runner.id, request, key="once")
+        return await claims.claim_when_ready(home.runtime, lambda: home.runtime.request(home.actor), home.runner.id, request, key="once")
 
     at_once = [claim for claim in await asyncio.gather(*(once() for _ in range(6))) if claim is not None]
     again = [await once(), *await asyncio.gather(once(), once())]
     assert len({(claim.job.id, claim.execution.id) for claim in at_once + again}) == 1
-    other = await claims.claim_when_ready(home.runtime, home.actor, home.runner.id, request, key="another")
+    other = await claims.claim_when_ready(home.runtime, lambda: home.runtime.request(home.actor), home.runner.id, request, key="another")
     assert {again[0].job.id, other.job.id} == submitted  # and the other job is still there for another key
 
 
 async def test_nothing_is_claimed_for_a_caller_who_hung_up(home):
     gone = asyncio.Event()
     request = ClaimRequest(groups=["deploy"], wait_seconds=10)
-    waiting = asyncio.create_task(claims.claim_when_ready(home.runtime, home.actor, home.runner.id, request, gone=gone))
+    waiting = asyncio.create_task(
+        claims.claim_when_ready(home.runtime, lambda: home.runtime.request(home.actor), home.runner.id, request, gone=gone)
+    )
     await asyncio.sleep(0.1)
     gone.set()
     job = await home.job()

@@ -44,12 +44,20 @@ async def tell_outputs(home: Fleet, job_id: str, execution_id: str) -> None:
         await executions.give_outputs(ctx, job_id, execution_id, b'{"outputs":{"a":1}}')
 
 
+REPORT = b'{"status":"finished","result":' + RESULT + b',"outputs":{"outputs":{"a":1}}}'
+
+
+async def tell_report(home: Fleet, job_id: str, execution_id: str) -> None:
+    async with home.runtime.request(home.actor) as ctx:
+        await executions.report(ctx, job_id, execution_id, REPORT)
+
+
 async def renew(home: Fleet, job_id: str, execution_id: str) -> None:
     async with home.runtime.request(home.actor) as ctx:
         await claims.renew(ctx, job_id, execution_id)
 
 
-WRITES = {"status": tell_status, "result": tell_result, "outputs": tell_outputs, "renew": renew}
+WRITES = {"status": tell_status, "result": tell_result, "outputs": tell_outputs, "report": tell_report, "renew": renew}
 
 
 async def rows(home: Fleet, execution_id: str) -> list[object]:

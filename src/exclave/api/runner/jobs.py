@@ -6,12 +6,12 @@ from typing import Any
 import msgspec
 from litestar import Response
 
-from exclave.api.route import AnyRequest, MiB, Page, Reply, Routes
+from exclave.api.route import AnyRequest, Enter, MiB, Page, Reply, Routes
 from exclave.domain.jobs import claims, executions, queries, rules, service, shapes
 from exclave.domain.jobs.models import RunnerJobExecution
 from exclave.domain.runners import access
 from exclave.kit import db, errors
-from exclave.kit.context import Actor, Ctx, Runtime
+from exclave.kit.context import Ctx, Runtime
 from exclave.wire.plans.composite import CompositePlan
 from exclave.wire.public import runners as public
 from exclave.wire.runner import jobs as wire
@@ -23,7 +23,7 @@ RESULT_LIMIT = 128 * MiB  # a plan file and its display, in base64
 
 @route.post("/v1/runners/{runner_id}/claims", status=200, also=[204], transaction=False)
 async def claim_job(
-    runtime: Runtime, actor: Actor, request: AnyRequest, runner_id: str, body: wire.ClaimRequest, reply: Reply
+    runtime: Runtime, enter: Enter, request: AnyRequest, runner_id: str, body: wire.ClaimRequest, reply: Reply
 ) -> wire.Claim | None:
     """Claim the oldest waiting job of some groups with its plan and a lease; 204 when none came in time.
 
@@ -33,7 +33,7 @@ async def claim_job(
     watch = asyncio.create_task(_watch(request, gone))
     try:
         key = request.headers.get("idempotency-key", "")[:64]
-        claim = await claims.claim_when_ready(runtime, actor, runner_id, body, key=key, gone=gone)
+        claim = await claims.claim_when_ready(runtime, enter, runner_id, body, key=key, gone=gone)
     finally:
         watch.cancel()
     if claim is None:
@@ -163,3 +163,14 @@ async def create_result(ctx: Ctx, runner_job_id: str, runner_job_execution_id: s
 async def create_outputs(ctx: Ctx, runner_job_id: str, runner_job_execution_id: str, raw: bytes) -> public.RunnerJobExecutionOutputs:
     """Deliver the outputs of an execution; the exact repeat is answered as before."""
     return shapes.outputs(*await executions.give_outputs(ctx, runner_job_id, runner_job_execution_id, raw))
+
+
+@route.post(
+    "/v1/runner-jobs/{runner_job_id}/executions/{runner_job_execution_id}/report",
+    status=200,
+    limit=RESULT_LIMIT,
+    accepts=wire.ReportRequest,
+)
+async def report_execution(ctx: Ctx, runner_job_id: str, runner_job_execution_id: str, raw: bytes) -> public.RunnerJobExecution:
+    """Deliver result and outputs and end the execution, all in one; the exact repeat is answered as before."""
+    return shapes.execution(await executions.report(ctx, runner_job_id, runner_job_execution_id, raw))

@@ -32,7 +32,6 @@ async def mint(ctx: Ctx, account_id: str, *, token_type: str, ttl: timedelta, sc
         org_id=org_id,
     )
     ctx.db.add(token)
-    await ctx.db.flush()
     return token, text
 
 

@@ -23,6 +23,7 @@ from exclave.domain.orgs.models import NotificationsConfig
 from exclave.kit import errors
 from exclave.kit.context import Ctx
 from exclave.kit.db import first, one
+from exclave.kit.prepared import by_id
 from exclave.kit.time import now
 from exclave.wire.public import apps as wire
 
@@ -103,8 +104,9 @@ async def exists_any(ctx: Ctx) -> bool:
 
 async def config(ctx: Ctx, config_id: str, *, app_id: str = "") -> AppConfig:
     """Return one config; with an app, only when it belongs to that app."""
-    wanted = queries.configs(ctx.actor, app_id).where(AppConfig.id == config_id)
-    found: AppConfig = await one(ctx.db, wanted, or_raise=errors.NotFound(f"app config {config_id!r} not found"))
+    found = await by_id(ctx.db, AppConfig, config_id, org_id=ctx.org_id)
+    if found is None or app_id not in ("", found.app_id):
+        raise errors.NotFound(f"app config {config_id!r} not found")
     return found
 
 

@@ -1,17 +1,21 @@
 """Reads of artifacts and of the right to a blob, limited to the actor's org."""
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, bindparam, select
 
 from exclave.domain.artifacts.models import Blob, OCIArtifact
 from exclave.kit.context import Actor
+from exclave.kit.prepared import Prepared
 
 
 def visible_to(actor: Actor) -> Select[OCIArtifact]:
     return select(OCIArtifact).where(OCIArtifact.org_id == actor.org_id, OCIArtifact.deleted_at == 0)
 
 
-def of_owner(actor: Actor, owner_id: str) -> Select[OCIArtifact]:
-    return visible_to(actor).where(OCIArtifact.owner_id == owner_id)
+OF_OWNER: Prepared[OCIArtifact] = Prepared(
+    select(OCIArtifact).where(
+        OCIArtifact.owner_id == bindparam("owner"), OCIArtifact.org_id == bindparam("org"), OCIArtifact.deleted_at == 0
+    )
+)
 
 
 def blobs(actor: Actor, digests: list[str]) -> Select[Blob]:

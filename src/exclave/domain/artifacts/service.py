@@ -111,21 +111,19 @@ async def put_artifact(
     annotations: dict[str, Any] | None = None, artifact_type: str = "",
 ) -> OCIArtifact:  # fmt: skip
     """Say which artifact an owner has: one per owner, so saying it again replaces it."""
-    artifact: OCIArtifact | None = await artifact_of(ctx, owner.id)
+    artifact = await artifact_of(ctx, owner.id)
     if artifact is None:
         artifact = OCIArtifact(org_id=owner.org_id, owner_id=owner.id, owner_type=owner.__tablename__, created_by_id=ctx.actor.account_id)
         ctx.db.add(artifact)
     artifact.tag, artifact.repository = tag, repository
     artifact.media_type, artifact.digest, artifact.size = media_type, digest, size
     artifact.annotations, artifact.artifact_type = dict(annotations or {}), artifact_type
-    await ctx.db.flush()
     return artifact
 
 
 async def artifact_of(ctx: Ctx, owner_id: str) -> OCIArtifact | None:
     """Return the artifact of a build or deploy, if it has one."""
-    artifact: OCIArtifact | None = await first(ctx.db, queries.of_owner(ctx.actor, owner_id))
-    return artifact
+    return await queries.OF_OWNER.first(ctx.db, owner=owner_id, org=ctx.org_id)
 
 
 def archive(blobs: Blobs, manifest: rules.Manifest) -> Iterator[bytes]:

@@ -1,11 +1,12 @@
 """Reads of builds, limited to the actor's org."""
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, bindparam, select
 
 from exclave.domain.artifacts.models import OCIArtifact
 from exclave.domain.builds.models import ComponentBuild
 from exclave.domain.components.models import Component
 from exclave.kit.context import Actor
+from exclave.kit.prepared import Prepared
 
 
 def visible_to(actor: Actor) -> Select[ComponentBuild]:
@@ -24,8 +25,17 @@ def of_app(actor: Actor, app_id: str) -> Select[ComponentBuild]:
     return visible_to(actor).join(Component, Component.id == ComponentBuild.component_id).where(Component.app_id == app_id)
 
 
-def active_of_connection(actor: Actor, connection_id: str) -> Select[ComponentBuild]:
-    return visible_to(actor).where(ComponentBuild.component_config_connection_id == connection_id, ComponentBuild.status == "active")
+NEWEST_ACTIVE: Prepared[ComponentBuild] = Prepared(
+    select(ComponentBuild)
+    .where(
+        ComponentBuild.org_id == bindparam("org"),
+        ComponentBuild.deleted_at == 0,
+        ComponentBuild.component_config_connection_id == bindparam("connection"),
+        ComponentBuild.status == "active",
+    )
+    .order_by(ComponentBuild.created_at.desc())
+    .limit(1)
+)
 
 
 def with_same_content(actor: Actor, checksum: str) -> Select[ComponentBuild, OCIArtifact]:

@@ -17,6 +17,7 @@ from exclave.engine.status import moved
 from exclave.kit import errors
 from exclave.kit.context import Ctx
 from exclave.kit.db import every, first, one
+from exclave.kit.prepared import by_id
 from exclave.wire.plans.base import GitSource, Source
 
 WORKFLOW = "build"  # hidden: clients see the build, not the workflow that makes it
@@ -74,10 +75,9 @@ async def on_component_configured(ctx: Ctx, event: ComponentConfigured) -> None:
 
 async def get(ctx: Ctx, build_id: str, *, component_id: str = "") -> ComponentBuild:
     """Return one build; with a component, only when it is that component's."""
-    wanted = queries.of_component(ctx.actor, component_id) if component_id else queries.visible_to(ctx.actor)
-    found: ComponentBuild = await one(
-        ctx.db, wanted.where(ComponentBuild.id == build_id), or_raise=errors.NotFound(f"build {build_id!r} not found")
-    )
+    found = await by_id(ctx.db, ComponentBuild, build_id, org_id=ctx.org_id)
+    if found is None or component_id not in ("", found.component_id):
+        raise errors.NotFound(f"build {build_id!r} not found")
     return found
 
 
@@ -92,8 +92,7 @@ async def latest(ctx: Ctx, component_id: str) -> ComponentBuild:
 async def usable(ctx: Ctx, component_id: str, app_config_id: str) -> ComponentBuild | None:
     """Return the newest active build of the config that an app config means for a component; None while there is none."""
     connection = await components.config_in(ctx, component_id, app_config_id)
-    found: ComponentBuild | None = await first(ctx.db, queries.active_of_connection(ctx.actor, connection.id).limit(1))
-    return found
+    return await queries.NEWEST_ACTIVE.first(ctx.db, org=ctx.org_id, connection=connection.id)
 
 
 async def newest_for(ctx: Ctx, component_id: str, app_config_id: str) -> ComponentBuild | None:

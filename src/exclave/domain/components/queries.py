@@ -1,12 +1,13 @@
 """Reads of components, their configs and dependencies, limited to the actor's org."""
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import ARRAY, Select, String, any_, bindparam, func, select
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from exclave.domain.apps.models import AppConfig
 from exclave.domain.components.models import Component, ComponentConfigConnection, ComponentDependency, TypedConfig
 from exclave.kit.context import Actor
 from exclave.kit.ids import is_id
+from exclave.kit.prepared import Prepared
 
 
 def visible_to(actor: Actor) -> Select[Component]:
@@ -59,24 +60,22 @@ def highest_version(component_id: str) -> Select[int]:
     )
 
 
-def pinned(actor: Actor, component_ids: list[str], version: int) -> Select[ComponentConfigConnection]:
-    """For each component the config that an app config of this version means: its own, else the newest of an older one.
+_of_version = func.coalesce(AppConfig.version, 0)
 
-    Configs without an app config (of old clients) count as older than all. What later syncs brought does not count.
-    """
-    of_version = func.coalesce(AppConfig.version, 0)
-    return (
-        select(ComponentConfigConnection)
-        .outerjoin(AppConfig, AppConfig.id == ComponentConfigConnection.app_config_id)
-        .where(
-            ComponentConfigConnection.org_id == actor.org_id,
-            ComponentConfigConnection.deleted_at == 0,
-            ComponentConfigConnection.component_id.in_(component_ids),
-            of_version <= version,
-        )
-        .ext(distinct_on(ComponentConfigConnection.component_id))
-        .order_by(ComponentConfigConnection.component_id, of_version.desc(), ComponentConfigConnection.created_at.desc())
+# For each component the config that an app config of this version means: its own, else the newest of an older one.
+# Configs without an app config (of old clients) count as older than all. What later syncs brought does not count.
+PINNED: Prepared[ComponentConfigConnection] = Prepared(
+    select(ComponentConfigConnection)
+    .outerjoin(AppConfig, AppConfig.id == ComponentConfigConnection.app_config_id)
+    .where(
+        ComponentConfigConnection.org_id == bindparam("org"),
+        ComponentConfigConnection.deleted_at == 0,
+        ComponentConfigConnection.component_id == any_(bindparam("components", type_=ARRAY(String))),
+        _of_version <= bindparam("version"),
     )
+    .ext(distinct_on(ComponentConfigConnection.component_id))
+    .order_by(ComponentConfigConnection.component_id, _of_version.desc(), ComponentConfigConnection.created_at.desc())
+)
 
 
 def of_app_config(actor: Actor, app_config_id: str) -> Select[str]:
@@ -92,8 +91,15 @@ def of_app_config(actor: Actor, app_config_id: str) -> Select[str]:
     )
 
 
-def typed(kind: type[TypedConfig], actor: Actor, connection_ids: list[str]) -> Select[TypedConfig]:
-    return select(kind).where(kind.org_id == actor.org_id, kind.component_config_connection_id.in_(connection_ids))
+TYPED: dict[type[TypedConfig], Prepared[TypedConfig]] = {
+    kind: Prepared(
+        select(kind).where(
+            kind.org_id == bindparam("org"),
+            kind.component_config_connection_id == any_(bindparam("connections", type_=ARRAY(String))),
+        )
+    )
+    for kind in TypedConfig.__subclasses__()
+}
 
 
 def app_config_versions(ids: list[str]) -> Select[str, int]:

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from sqlalchemy import delete as sql_delete
-from sqlalchemy import select
 
 from exclave.domain.apps import rules as naming
 from exclave.domain.apps import service as apps
@@ -27,6 +26,7 @@ from exclave.kit import errors
 from exclave.kit.context import Ctx
 from exclave.kit.db import every, first, one
 from exclave.kit.ids import is_id
+from exclave.kit.prepared import by_id
 from exclave.kit.time import now
 
 TYPED: dict[str, type[TypedConfig]] = {
@@ -67,7 +67,13 @@ async def create(ctx: Ctx, app: App, name: str, *, var_name: str = "", dependenc
 
 async def get(ctx: Ctx, ref: str, app_id: str | None = None) -> Component:
     """Return a component by id or name; names are unique within an app."""
-    found: Component = await one(ctx.db, queries.by_ref(ctx.actor, ref, app_id), or_raise=errors.NotFound(f"component {ref!r} not found"))
+    missing = errors.NotFound(f"component {ref!r} not found")
+    if is_id(ref):
+        known = await by_id(ctx.db, Component, ref, org_id=ctx.org_id)
+        if known is None or (app_id is not None and known.app_id != app_id):
+            raise missing
+        return known
+    found: Component = await one(ctx.db, queries.by_ref(ctx.actor, ref, app_id), or_raise=missing)
     return found
 
 
@@ -107,13 +113,12 @@ async def delete(ctx: Ctx, component: Component) -> None:
 
 async def connection(ctx: Ctx, connection_id: str, *, component_id: str = "") -> ComponentConfigConnection:
     """Return one config of a component by its id, or by the id of its typed block."""
-    wanted = queries.connections(ctx.actor, component_id)
-    found: ComponentConfigConnection | None = await first(ctx.db, wanted.where(ComponentConfigConnection.id == connection_id))
+    found = await by_id(ctx.db, ComponentConfigConnection, connection_id, org_id=ctx.org_id)
     if found is None and connection_id.startswith("cfg"):
         for kind in TYPED.values():
-            if block := await first(ctx.db, select(kind).where(kind.id == connection_id, kind.org_id == ctx.org_id)):
-                found = await first(ctx.db, wanted.where(ComponentConfigConnection.id == block.component_config_connection_id))
-    if found is None:
+            if block := await by_id(ctx.db, kind, connection_id, org_id=ctx.org_id):
+                found = await by_id(ctx.db, ComponentConfigConnection, block.component_config_connection_id, org_id=ctx.org_id)
+    if found is None or component_id not in ("", found.component_id):
         raise errors.NotFound(f"component config {connection_id!r} not found")
     return found
 
@@ -148,7 +153,7 @@ async def typed_of(ctx: Ctx, connections: list[ComponentConfigConnection]) -> di
     found: dict[str, TypedConfig] = {}
     for type_name in {connection.type for connection in connections}:
         ids = [connection.id for connection in connections if connection.type == type_name]
-        rows: list[TypedConfig] = await every(ctx.db, queries.typed(TYPED[type_name], ctx.actor, ids))
+        rows = await queries.TYPED[TYPED[type_name]].all(ctx.db, org=ctx.org_id, connections=ids)
         found |= {row.component_config_connection_id: row for row in rows}
     return found
 
@@ -228,7 +233,7 @@ async def _refs(ctx: Ctx, app_id: str) -> dict[str, str]:
 async def _pinned(ctx: Ctx, component_ids: list[str], config: AppConfig) -> dict[str, ComponentConfigConnection]:
     if not component_ids:
         return {}
-    rows: list[ComponentConfigConnection] = await every(ctx.db, queries.pinned(ctx.actor, component_ids, config.version))
+    rows = await queries.PINNED.all(ctx.db, org=ctx.org_id, components=component_ids, version=config.version)
     return {row.component_id: row for row in rows}
 
 

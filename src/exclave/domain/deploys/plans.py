@@ -29,7 +29,13 @@ from exclave.wire.plans.terraform import Hooks, TerraformBackend, TerraformDeplo
 
 
 async def plan(
-    ctx: Ctx, install: Install, component: Component, typed: TypedConfig, row: InstallComponent, deploy: InstallDeploy
+    ctx: Ctx,
+    install: Install,
+    component: Component,
+    typed: TypedConfig,
+    row: InstallComponent,
+    deploy: InstallDeploy,
+    artifact: OCIArtifact | None,
 ) -> DeployPlan:
     """Render the component's config with the state document. Raises `Invalid` that names component, key and what is missing."""
     renderer = await rendering.of_install(ctx, install.id)
@@ -43,10 +49,10 @@ async def plan(
     where = f"component {component.name!r}"
     match typed:
         case TerraformModuleComponentConfig():
-            made.source = await _source(ctx, component, deploy)
+            made.source = _source(component, deploy, artifact)
             made.terraform = await _terraform(ctx, install, typed, row, renderer, where)
         case HelmComponentConfig():
-            made.source = await _source(ctx, component, deploy)
+            made.source = _source(component, deploy, artifact)
             made.helm = _helm(install, typed, renderer, where)
         case KubernetesManifestComponentConfig():
             made.kubernetes_manifest = KubernetesManifestDeployPlan(
@@ -87,8 +93,7 @@ async def copy_artifact(ctx: Ctx, deploy: InstallDeploy) -> OCIArtifact | None:
     )
 
 
-async def _source(ctx: Ctx, component: Component, deploy: InstallDeploy) -> Source:
-    artifact = await artifacts.artifact_of(ctx, deploy.id)
+def _source(component: Component, deploy: InstallDeploy, artifact: OCIArtifact | None) -> Source:
     if artifact is None or not artifact.digest:
         raise errors.Invalid(f"component {component.name!r}: build {deploy.build_id} has no artifact in this server: build it again")
     return Source(artifact=Artifact(digest=artifact.digest, media_type=artifact.media_type, size=artifact.size))

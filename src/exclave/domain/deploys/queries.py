@@ -1,12 +1,14 @@
 """Every SELECT on deploys, limited to what the actor may see."""
 
-from collections.abc import Sequence
+from sqlalchemy import ARRAY, Select, String, any_, bindparam, select
 
-from sqlalchemy import Select, select
-
+from exclave.domain.builds.models import ComponentBuild
+from exclave.domain.components.models import Component, ComponentConfigConnection
 from exclave.domain.deploys.models import InstallDeploy
+from exclave.domain.installs.models import Install, InstallComponent
 from exclave.engine.models import WorkflowStep
 from exclave.kit.context import Actor
+from exclave.kit.prepared import Prepared
 
 
 def visible_to(actor: Actor) -> Select[InstallDeploy]:
@@ -17,17 +19,34 @@ def by_id(actor: Actor, deploy_id: str) -> Select[InstallDeploy]:
     return visible_to(actor).where(InstallDeploy.id == deploy_id)
 
 
-def by_key(actor: Actor, key: str) -> Select[InstallDeploy]:
-    """The deploy that a step made."""
-    return visible_to(actor).where(InstallDeploy.step_key == key)
+# A deploy and all that it hangs on: whoever works on the one asks for the others next, and has them then (kit/prepared.by_id).
+Surrounded = tuple[InstallDeploy, ComponentBuild, ComponentConfigConnection, Component, InstallComponent, Install]
+_LIVE = (
+    select(InstallDeploy, ComponentBuild, ComponentConfigConnection, Component, InstallComponent, Install)
+    .join(ComponentBuild, ComponentBuild.id == InstallDeploy.build_id)
+    .join(ComponentConfigConnection, ComponentConfigConnection.id == ComponentBuild.component_config_connection_id)
+    .join(Component, Component.id == InstallDeploy.component_id)
+    .join(InstallComponent, InstallComponent.id == InstallDeploy.install_component_id)
+    .join(Install, Install.id == InstallDeploy.install_id)
+    .where(InstallDeploy.org_id == bindparam("org"), InstallDeploy.deleted_at == 0)
+)
 
+# The deploy that a step made.
+BY_KEY: Prepared[Surrounded] = Prepared(_LIVE.where(InstallDeploy.step_key == bindparam("key")))
 
-def planned_by(actor: Actor, step_ids: Sequence[str]) -> Select[InstallDeploy]:
-    """The deploy whose plan one of these steps made."""
-    target = select(WorkflowStep.step_target_id).where(
-        WorkflowStep.id.in_(step_ids), WorkflowStep.step_target_type == InstallDeploy.__tablename__
+# The deploy whose plan one of these steps made.
+PLANNED_BY: Prepared[Surrounded] = Prepared(
+    _LIVE.where(
+        InstallDeploy.id.in_(
+            select(WorkflowStep.step_target_id).where(
+                WorkflowStep.id == any_(bindparam("steps", type_=ARRAY(String))),
+                WorkflowStep.step_target_type == InstallDeploy.__tablename__,
+            )
+        )
     )
-    return visible_to(actor).where(InstallDeploy.id.in_(target)).order_by(InstallDeploy.created_at.desc()).limit(1)
+    .order_by(InstallDeploy.created_at.desc())
+    .limit(1)
+)
 
 
 def newest_of(actor: Actor, install_component_id: str) -> Select[InstallDeploy]:

@@ -18,7 +18,8 @@ from exclave.domain.states import service as states
 from exclave.engine.models import Workflow
 from exclave.kit import errors
 from exclave.kit.context import Ctx
-from exclave.kit.db import every, first, one
+from exclave.kit.db import every, first
+from exclave.kit.prepared import by_id
 
 
 @dataclass(frozen=True)
@@ -67,19 +68,14 @@ async def start(
 async def open_deploy(
     ctx: Ctx, install: Install, row: InstallComponent, build: ComponentBuild, *, kind: str, key: str, workflow: Workflow, adopt: str = ""
 ) -> InstallDeploy:
-    """Return the deploy of a step, made at the first call; `adopt` names one that was made beforehand and has no step yet."""
-    known = await by_key(ctx, key)
-    if known is not None:
-        return known
+    """Make the deploy of a step that has none yet (`by_key`); `adopt` names one that was made beforehand and has no step yet."""
     if adopt:
         waiting = await get(ctx, adopt)
         if waiting.step_key is None:
             waiting.step_key = key
-            await ctx.db.flush()
             return waiting
     deploy = await _opened(ctx, install, row, build_id=build.id, kind=kind, plan_only=workflow.plan_only)
     deploy.step_key, deploy.install_workflow_id = key, workflow.id
-    await ctx.db.flush()
     return deploy
 
 
@@ -96,27 +92,28 @@ async def _opened(ctx: Ctx, install: Install, row: InstallComponent, *, build_id
     )
     statuses.move(deploy, "queued", "waiting to be deployed to install", by=ctx.actor.account_id)
     ctx.db.add(deploy)
-    await ctx.db.flush()
     await audit.record(ctx, "create", deploy, type=kind)
     return deploy
 
 
 async def get(ctx: Ctx, deploy_id: str) -> InstallDeploy:
     """Return a deploy, or raise `NotFound`."""
-    found: InstallDeploy = await one(ctx.db, queries.by_id(ctx.actor, deploy_id), or_raise=errors.NotFound(f"no deploy {deploy_id}"))
+    found = await by_id(ctx.db, InstallDeploy, deploy_id, org_id=ctx.org_id)
+    if found is None:
+        raise errors.NotFound(f"no deploy {deploy_id}")
     return found
 
 
 async def by_key(ctx: Ctx, key: str) -> InstallDeploy | None:
     """Return the deploy that a step made, if it did."""
-    found: InstallDeploy | None = await first(ctx.db, queries.by_key(ctx.actor, key))
-    return found
+    found = await queries.BY_KEY.first(ctx.db, org=ctx.org_id, key=key)
+    return found[0] if found is not None else None
 
 
 async def planned_by(ctx: Ctx, step_ids: list[str]) -> InstallDeploy | None:
     """Return the deploy whose plan one of these steps made."""
-    found: InstallDeploy | None = await first(ctx.db, queries.planned_by(ctx.actor, step_ids))
-    return found
+    found = await queries.PLANNED_BY.first(ctx.db, org=ctx.org_id, steps=list(step_ids))
+    return found[0] if found is not None else None
 
 
 async def newest(ctx: Ctx, install_component_id: str, *, status: str = "") -> InstallDeploy | None:
@@ -134,13 +131,12 @@ async def move(ctx: Ctx, deploy: InstallDeploy, status: str, description: str, *
     if mirrored:
         row = await row_of(ctx, deploy)
         statuses.move(row, status, description, by=ctx.actor.account_id)
-    await ctx.db.flush()
 
 
 async def end(ctx: Ctx, deploy: InstallDeploy, status: str, description: str, *, mirrored: bool = False) -> None:
     """Give a deploy its last status and close its log."""
     await move(ctx, deploy, status, description, mirrored=mirrored)
-    await logs.close(ctx, await logs.open_stream(ctx, deploy))
+    await logs.close_of(ctx, deploy)
 
 
 async def abandon(ctx: Ctx, workflow_id: str) -> None:
@@ -152,8 +148,8 @@ async def abandon(ctx: Ctx, workflow_id: str) -> None:
 
 async def row_of(ctx: Ctx, deploy: InstallDeploy) -> InstallComponent:
     """Return the install's row of the component that a deploy is of."""
-    found = await ctx.db.get(InstallComponent, deploy.install_component_id)
-    if found is None or found.org_id != deploy.org_id:
+    found = await by_id(ctx.db, InstallComponent, deploy.install_component_id, org_id=deploy.org_id)
+    if found is None:
         raise errors.NotFound(f"no install component {deploy.install_component_id}")
     return found
 

@@ -50,14 +50,14 @@ class Plan:
         if isinstance(deploy, NoBuild):
             return deploy.outcome
         step.step_target_id, step.step_target_type = deploy.id, TARGET
-        if await jobs.by_key(ctx, step_key(step)) is not None:
-            return await self._settle(ctx, step, deploy)
+        if (job := await jobs.by_key(ctx, step_key(step))) is not None:
+            return await self._settle(ctx, step, deploy, job)
         try:
             job_type = await _job_type(ctx, deploy, component)
             connection = await components.connection(ctx, (await builds.get(ctx, deploy.build_id)).component_config_connection_id)
             typed = await components.typed(ctx, connection)
-            await plans.copy_artifact(ctx, deploy)
-            plan = await plans.plan(ctx, install, component, typed, await service.row_of(ctx, deploy), deploy)
+            artifact = await plans.copy_artifact(ctx, deploy)
+            plan = await plans.plan(ctx, install, component, typed, await service.row_of(ctx, deploy), deploy, artifact)
         except errors.Invalid as problem:
             await service.end(ctx, deploy, "error", problem.description)
             return Fail(problem.description)
@@ -68,18 +68,21 @@ class Plan:
 
     async def then(self, ctx: Ctx, step: WorkflowStep) -> Outcome:
         deploy = await service.by_key(ctx, step_key(step))
-        if deploy is None or await jobs.by_key(ctx, step_key(step)) is None:
+        job = await jobs.by_key(ctx, step_key(step))
+        if deploy is None or job is None:
             if deploy is not None and deploy.status in rules.FINAL:
                 return Fail(deploy.status_description)
             return await self.run(ctx, step)  # it waited for a build
-        return await self._settle(ctx, step, deploy)
+        return await self._settle(ctx, step, deploy, job)
 
     async def settled(self, ctx: Ctx, step: WorkflowStep, how: str) -> None:
+        if how == "approved":
+            return  # the apply goes on with the deploy
         await jobs.cancel_by_key(ctx, step_key(step), f"the step was {how}")
         deploy = await service.by_key(ctx, step_key(step))
         if deploy is None and how in ("cancelled", "discarded", "user-skipped") and step.args.get("deploy_id"):
             deploy = await service.get(ctx, step.args["deploy_id"])
-        if deploy is not None and deploy.status not in rules.FINAL and how != "approved":
+        if deploy is not None and deploy.status not in rules.FINAL:
             await service.end(ctx, deploy, "cancelled" if how == "user-skipped" else how, rules.words(how))
 
     async def _opened(self, ctx: Ctx, step: WorkflowStep, install: Install, component: Component) -> InstallDeploy | NoBuild:
@@ -110,9 +113,7 @@ class Plan:
             return NoBuild(Fail(f"build {build.id} of component {component.name!r} is not deployable: {build.status_description}"))
         return NoBuild(Wait(build.id, description=f"waiting for build {build.id}"))
 
-    async def _settle(self, ctx: Ctx, step: WorkflowStep, deploy: InstallDeploy) -> Outcome:
-        job = await jobs.by_key(ctx, step_key(step))
-        assert job is not None
+    async def _settle(self, ctx: Ctx, step: WorkflowStep, deploy: InstallDeploy, job: RunnerJob) -> Outcome:
         if not jobs.is_final(job.status):
             return Wait(job.id, description="the runner makes the plan")
         if jobs.failed(job):
@@ -261,6 +262,7 @@ async def _submit(
         plan=plan,
         log_stream_id=stream.id,
         key=key,
+        looked=True,
         metadata={
             "install_id": install.id,
             "deploy_id": deploy.id,

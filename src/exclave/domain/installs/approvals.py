@@ -2,12 +2,24 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import select
+from sqlalchemy import ARRAY, String, any_, bindparam, select
 
 from exclave.engine.models import WorkflowStepApproval, WorkflowStepApprovalResponse
 from exclave.kit.context import Ctx
+from exclave.kit.prepared import Prepared
 
 _YES = ("approve", "auto-approve")
+
+_NEWEST: Prepared[tuple[str, str | None]] = Prepared(
+    select(WorkflowStepApproval.plan_digest, WorkflowStepApprovalResponse.type)
+    .outerjoin(WorkflowStepApprovalResponse, WorkflowStepApprovalResponse.install_workflow_step_approval_id == WorkflowStepApproval.id)
+    .where(
+        WorkflowStepApproval.install_workflow_step_id == any_(bindparam("steps", type_=ARRAY(String))),
+        WorkflowStepApproval.deleted_at == 0,
+    )
+    .order_by(WorkflowStepApproval.created_at.desc())
+    .limit(1)
+)
 
 
 async def refusal(ctx: Ctx, plan_step_ids: Sequence[str], *, digest: str, stored: str, noop: bool) -> str:
@@ -18,14 +30,7 @@ async def refusal(ctx: Ctx, plan_step_ids: Sequence[str], *, digest: str, stored
     """
     if not digest or digest != stored:
         return "the plan that is stored is not the plan that was shown: nothing is applied, plan again"
-    newest = (
-        select(WorkflowStepApproval.plan_digest, WorkflowStepApprovalResponse.type)
-        .outerjoin(WorkflowStepApprovalResponse, WorkflowStepApprovalResponse.install_workflow_step_approval_id == WorkflowStepApproval.id)
-        .where(WorkflowStepApproval.install_workflow_step_id.in_(plan_step_ids), WorkflowStepApproval.deleted_at == 0)
-        .order_by(WorkflowStepApproval.created_at.desc())
-        .limit(1)
-    )
-    found = (await ctx.db.execute(newest)).first()
+    found = await _NEWEST.first(ctx.db, steps=list(plan_step_ids))
     if found is None:
         return "" if noop else "nobody approved the plan: nothing is applied"
     approved, response = found

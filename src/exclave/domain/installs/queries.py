@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Select, and_, func, or_, select
+from sqlalchemy import Select, and_, bindparam, func, select
 
 from exclave.domain.apps.models import App, AppConfig, AppInput, AppInputConfig, AppRunnerConfig, AppSandboxConfig
 from exclave.domain.components.models import Component
@@ -18,18 +18,17 @@ from exclave.domain.installs.models import (
 )
 from exclave.domain.orgs.models import Org
 from exclave.domain.runners.models import Runner, RunnerGroup
-from exclave.kit import ids
 from exclave.kit.context import Actor
+from exclave.kit.prepared import Prepared
 
 
 def visible_to(actor: Actor) -> Select[Install]:
     return select(Install).where(Install.org_id == actor.org_id, Install.deleted_at == 0)
 
 
-def by_ref(actor: Actor, ref: str) -> Select[Install]:
-    """An install by id or name; a name may look like an id."""
-    named = Install.name == ref
-    return visible_to(actor).where(or_(Install.id == ref, named) if ids.is_id(ref) else named).limit(2)
+def by_name(actor: Actor, ref: str) -> Select[Install]:
+    """Installs of this name, two at most: more than one is too many."""
+    return visible_to(actor).where(Install.name == ref).limit(2)
 
 
 def listed(actor: Actor, *, app_id: str = "", q: str = "") -> Select[Install]:
@@ -123,8 +122,11 @@ def components_of(install_id: str) -> Select[InstallComponent, Component]:
     )
 
 
-def component_of(install_id: str, component_id: str) -> Select[InstallComponent]:
-    return select(InstallComponent).where(InstallComponent.install_id == install_id, InstallComponent.component_id == component_id)
+COMPONENT_OF: Prepared[InstallComponent] = Prepared(
+    select(InstallComponent).where(
+        InstallComponent.install_id == bindparam("install"), InstallComponent.component_id == bindparam("component")
+    )
+)
 
 
 def missing_components(install: Install) -> Select[Component]:
@@ -137,8 +139,9 @@ def config_of(install_id: str) -> Select[InstallConfig]:
     return select(InstallConfig).where(InstallConfig.install_id == install_id, InstallConfig.deleted_at == 0)
 
 
-def sandbox_of(install_id: str) -> Select[InstallSandbox]:
-    return select(InstallSandbox).where(InstallSandbox.install_id == install_id, InstallSandbox.deleted_at == 0)
+SANDBOX_OF: Prepared[InstallSandbox] = Prepared(
+    select(InstallSandbox).where(InstallSandbox.install_id == bindparam("install"), InstallSandbox.deleted_at == 0)
+)
 
 
 def stack_of(install_id: str) -> Select[InstallStack]:

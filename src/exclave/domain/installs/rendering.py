@@ -58,8 +58,7 @@ class Renderer:
 
 async def of_install(ctx: Ctx, install_id: str) -> Renderer:
     """Read the state document of an install for rendering."""
-    current = await states.current(ctx, install_id)
-    shown = await states.shown_plain(ctx, install_id)
+    current, shown = await states.both(ctx, install_id)
     return Renderer(current.document, frozenset(masked_paths(current.document, shown)), tuple(current.sensitive_values))
 
 

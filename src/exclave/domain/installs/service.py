@@ -34,6 +34,7 @@ from exclave.engine.status import composite
 from exclave.kit import errors, ids, time
 from exclave.kit.context import Ctx
 from exclave.kit.db import every, first, one
+from exclave.kit.prepared import by_id
 
 
 @dataclass(frozen=True)
@@ -150,14 +151,14 @@ def _owned(ctx: Ctx) -> dict[str, Any]:
 
 async def ensure_component(ctx: Ctx, install: Install, component: Component) -> InstallComponent:
     """Return the install's row of a component, made at the first call, with its workspace."""
-    statement = queries.component_of(install.id, component.id)
-    row: InstallComponent | None = await first(ctx.db, statement)
+    names: dict[str, Any] = {"install": install.id, "component": component.id}
+    row = await queries.COMPONENT_OF.first(ctx.db, **names)
     if row is None:
         # Two may find it missing at once: the database keeps one.
         values = {"id": ids.new_id(InstallComponent.prefix), "install_id": install.id, "component_id": component.id}
         wanted = insert(InstallComponent).values(org_id=install.org_id, created_by_id=ctx.actor.account_id, **values)
         await ctx.db.execute(wanted.on_conflict_do_nothing(index_elements=["install_id", "component_id"]))
-        row = await one(ctx.db, statement)
+        row = await queries.COMPONENT_OF.one(ctx.db, **names)
         await workspaces.ensure(ctx, row)
     return row
 
@@ -170,12 +171,14 @@ async def ensure_components(ctx: Ctx, install: Install) -> None:
 
 async def get(ctx: Ctx, ref: str) -> Install:
     """Return an install by id or name. Raises `NotFound`; `Invalid` when several apps have an install of that name."""
-    found: list[Install] = await every(ctx.db, queries.by_ref(ctx.actor, ref))
+    if ids.is_id(ref) and (named := await by_id(ctx.db, Install, ref, org_id=ctx.org_id)) is not None:
+        return named
+    found: list[Install] = await every(ctx.db, queries.by_name(ctx.actor, ref))
     if not found:
         raise errors.NotFound(f"no install {ref!r}")
-    if len(found) > 1 and found[0].id != ref and found[1].id != ref:
+    if len(found) > 1:
         raise errors.Invalid(f"several apps have an install named {ref!r}: name it by its id")
-    return next((each for each in found if each.id == ref), found[0])
+    return found[0]
 
 
 async def inputs(ctx: Ctx, install_id: str) -> dict[str, str]:
@@ -190,8 +193,9 @@ async def components(ctx: Ctx, install_id: str) -> list[InstallComponent]:
 
 async def component(ctx: Ctx, install: Install, component_id: str) -> InstallComponent:
     """Return the install's row of one component, made when it is missing. Raises `NotFound` for a component of another app."""
-    statement = select(Component).where(Component.id == component_id, Component.app_id == install.app_id, Component.deleted_at == 0)
-    found: Component = await one(ctx.db, statement, or_raise=errors.NotFound(f"the install's app has no component {component_id!r}"))
+    found = await by_id(ctx.db, Component, component_id, org_id=install.org_id)
+    if found is None or found.app_id != install.app_id:
+        raise errors.NotFound(f"the install's app has no component {component_id!r}")
     return await ensure_component(ctx, install, found)
 
 
@@ -205,8 +209,8 @@ async def component_by_ref(ctx: Ctx, install: Install, ref: str) -> Component:
 
 async def sandbox(ctx: Ctx, install_id: str) -> InstallSandbox:
     """Return the sandbox of an install."""
-    row: InstallSandbox = await one(ctx.db, queries.sandbox_of(install_id), or_raise=errors.NotFound(f"no sandbox of install {install_id}"))
-    return row
+    missing = errors.NotFound(f"no sandbox of install {install_id}")
+    return await queries.SANDBOX_OF.one(ctx.db, install=install_id, or_raise=missing)
 
 
 async def stack(ctx: Ctx, install_id: str) -> InstallStack | None:

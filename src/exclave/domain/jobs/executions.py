@@ -12,7 +12,6 @@ from sqlalchemy import func, null, update
 
 from exclave.domain.jobs import claims, queries, rules, service
 from exclave.domain.jobs.events import ExecutionEnded
-from exclave.domain.jobs.fencing import insert_while_live
 from exclave.domain.jobs.models import (
     RunnerJob,
     RunnerJobExecution,
@@ -34,6 +33,14 @@ class OutputsBody(Body):
     sensitive: list[str] | None = None
 
 
+class ReportBody(Body):
+    """`ReportRequest`, with its parts as the bytes that came."""
+
+    status: str = ""
+    result: msgspec.Raw = msgspec.Raw(b"")
+    outputs: msgspec.Raw = msgspec.Raw(b"")
+
+
 _outputs_decoder = msgspec.json.Decoder(OutputsBody)
 
 
@@ -48,20 +55,9 @@ async def move(ctx: Ctx, job_id: str, execution_id: str, status: str) -> RunnerJ
     if not sources:
         raise errors.Invalid(f"an execution cannot become {status!r}")
     final = status in rules.EXECUTION_FINAL
-    moment = time.now()
-    live = queries.live_execution(ctx.actor, execution_id, job_id=job_id).subquery()
-    statement = (
-        update(RunnerJobExecution)
-        .where(RunnerJobExecution.id == live.c.id, RunnerJobExecution.status.in_(sources))
-        .values(
-            status=status,
-            updated_at=moment,
-            **({"finished_at": moment, "leased_until": null(), "ended_by": "runner"} if final else {}),
-        )
-        .returning(RunnerJobExecution)
-        .execution_options(synchronize_session=False, populate_existing=True)
-    )
-    execution: RunnerJobExecution | None = await db.first(ctx.db, statement)
+    moving = queries.END if final else queries.MOVE
+    names = queries.fence(ctx.actor, job_id, execution_id)
+    execution = await moving.first(ctx.db, **names, sources=list(sources), to=status, moment=time.now())
     if execution is None:
         return await _repeated(ctx, job_id, execution_id, status)
     if final:
@@ -71,20 +67,20 @@ async def move(ctx: Ctx, job_id: str, execution_id: str, status: str) -> RunnerJ
 
 async def ended(ctx: Ctx, execution: RunnerJobExecution, job_status: str, description: str) -> None:
     """Follow the end of an execution: its job ends too unless it is over already, and whoever waits is told."""
-    moment = time.now()
-    statement = (
-        update(RunnerJob)
-        .where(RunnerJob.id == execution.runner_job_id, RunnerJob.status == "in-progress")
-        .values(status=job_status, status_description=description, finished_at=moment, updated_at=moment)
-        .returning(RunnerJob)
-        .execution_options(synchronize_session=False, populate_existing=True)
-    )
-    job: RunnerJob | None = await db.first(ctx.db, statement)
+    job = await queries.END_JOB.first(ctx.db, job=execution.runner_job_id, to=job_status, why=description, moment=time.now())
     await ctx.tell(ExecutionEnded(execution_id=execution.id, job_id=execution.runner_job_id, org_id=execution.org_id))
     ctx.poke(f"job:{execution.runner_job_id}")
-    ctx.poke(f"runner:{execution.runner_id}")  # a job of the same serial key may go now
+    if job is None or await _keeps_waiting(ctx, job):
+        ctx.poke(f"runner:{execution.runner_id}")
     if job is not None:
         await service.tell_finished(ctx, job)
+
+
+async def _keeps_waiting(ctx: Ctx, job: RunnerJob) -> bool:
+    """Does another job wait for this one to be over? It may go now."""
+    if not job.serial_key:
+        return False
+    return bool(await queries.WAITS_FOR_KEY.first(ctx.db, serial_key=job.serial_key, runner=job.runner_id))
 
 
 async def given_back(ctx: Ctx, execution: RunnerJobExecution) -> None:
@@ -97,6 +93,20 @@ async def given_back(ctx: Ctx, execution: RunnerJobExecution) -> None:
     )
     await ctx.tell(ExecutionEnded(execution_id=execution.id, job_id=execution.runner_job_id, org_id=execution.org_id))
     ctx.poke(f"runner:{execution.runner_id}")
+
+
+async def report(ctx: Ctx, job_id: str, execution_id: str, body: bytes) -> RunnerJobExecution:
+    """Keep result and outputs of an execution, where the body has them, and end it: what our own runner says at the end of a job."""
+    access.runner_only(ctx.actor)
+    with json.understood():
+        request = msgspec.json.decode(body or b"{}", type=ReportBody)
+    if request.status not in rules.EXECUTION_FINAL:
+        raise errors.Invalid(f"status: an execution ends as one of {', '.join(sorted(rules.EXECUTION_FINAL))}, not as {request.status!r}")
+    if bytes(request.result) not in (b"", b"null"):
+        await give_result(ctx, job_id, execution_id, bytes(request.result))
+    if bytes(request.outputs) not in (b"", b"null"):
+        await give_outputs(ctx, job_id, execution_id, bytes(request.outputs))
+    return await move(ctx, job_id, execution_id, request.status)
 
 
 async def give_result(ctx: Ctx, job_id: str, execution_id: str, body: bytes) -> RunnerJobExecutionResult:
@@ -122,11 +132,9 @@ async def give_result(ctx: Ctx, job_id: str, execution_id: str, body: bytes) -> 
     if contents:
         row.contents = await keys.seal(ctx, row, "contents", contents)
         row.contents_digest = _digest(contents)
-    fence = queries.live_execution(ctx.actor, execution_id, job_id=job_id)
-    kept = await insert_while_live(ctx, row, fence, unless=(RunnerJobExecutionResult.runner_job_execution_id,))
-    known: RunnerJobExecutionResult | None = await db.first(ctx.db, queries.result_of(execution_id, ctx.org_id))
-    if kept and known is not None:
-        return known
+    if await queries.KEEP_RESULT(ctx, row, **queries.fence(ctx.actor, job_id, execution_id)):
+        return row
+    known = await queries.RESULT_OF.first(ctx.db, execution=execution_id, org=ctx.org_id)
     repeated: RunnerJobExecutionResult = await _same(ctx, job_id, execution_id, known, digest, "result")
     return repeated
 
@@ -157,12 +165,9 @@ async def give_outputs(ctx: Ctx, job_id: str, execution_id: str, body: bytes) ->
     )
     if sensitive:
         row.sealed = await keys.seal(ctx, row, "sealed", outputs)
-    fence = queries.live_execution(ctx.actor, execution_id, job_id=job_id)
-    kept = await insert_while_live(ctx, row, fence, unless=(RunnerJobExecutionOutputs.runner_job_execution_id,))
-    found = (await ctx.db.execute(queries.outputs_of([execution_id]))).first()
-    known, text = (found[0], found[1]) if found is not None else (None, "")
-    if kept and known is not None:
-        return known, text
+    if await queries.KEEP_OUTPUTS(ctx, row, **queries.fence(ctx.actor, job_id, execution_id)):
+        return row, shown.decode()
+    known, text = await queries.OUTPUTS_OF.first(ctx.db, execution=execution_id, org=ctx.org_id) or (None, "")
     return await _same(ctx, job_id, execution_id, known, digest, "outputs"), text
 
 

@@ -2,10 +2,32 @@
 
 import functools
 from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, ScalarSelect, Select, Text, and_, bindparam, cast, exists, false, func, or_, select
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Interval,
+    ScalarSelect,
+    Select,
+    String,
+    Text,
+    and_,
+    any_,
+    bindparam,
+    cast,
+    exists,
+    false,
+    func,
+    null,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.orm import aliased
 
+from exclave.domain.jobs.fencing import InsertWhileLive
 from exclave.domain.jobs.models import (
     RunnerJob,
     RunnerJobExecution,
@@ -15,6 +37,7 @@ from exclave.domain.jobs.models import (
 )
 from exclave.domain.runners import access
 from exclave.kit.context import Actor
+from exclave.kit.prepared import Prepared
 
 
 def visible_to(actor: Actor) -> Select[RunnerJob]:
@@ -58,16 +81,135 @@ def serial_key_in_use() -> ColumnElement[bool]:
     return and_(RunnerJob.serial_key != "", exists(running))
 
 
-# Is there anything for a runner that asks? Most of its looks find nothing, so they cost no more than this: made once, two index look-ups.
-LOOK = select(
-    exists().where(RunnerJob.runner_id == bindparam("runner"), RunnerJob.status == "available").label("waits"),
-    exists()
+BY_KEY: Prepared[RunnerJob] = Prepared(
+    select(RunnerJob).where(RunnerJob.step_key == bindparam("key"), RunnerJob.org_id == bindparam("org"), RunnerJob.deleted_at == 0)
+)
+
+# Does a job wait that may be told of the end of another with its serial key?
+WAITS_FOR_KEY: Prepared[bool] = Prepared(
+    select(
+        exists().where(
+            RunnerJob.serial_key == bindparam("serial_key"), RunnerJob.runner_id == bindparam("runner"), RunnerJob.status == "available"
+        )
+    )
+)
+
+
+# When a lease that is given now ends, by the database's clock.
+LEASE_END: ColumnElement[datetime] = func.clock_timestamp() + cast(bindparam("lease"), Interval)
+
+
+def _taking(*wanted: ColumnElement[bool]) -> Prepared[tuple[RunnerJob, datetime]]:
+    """Move the oldest wanted job from `available` to `in-progress`; it comes with the end of a lease that is given now."""
+    picked = (
+        select(RunnerJob.id)
+        .where(
+            RunnerJob.org_id == bindparam("org"),
+            RunnerJob.runner_id == bindparam("runner"),
+            RunnerJob.deleted_at == 0,
+            RunnerJob.status == "available",
+            ~serial_key_in_use(),
+            *wanted,
+        )
+        .order_by(RunnerJob.created_at, RunnerJob.id)
+        .limit(1)
+        .with_for_update(skip_locked=True, of=RunnerJob)
+        .correlate(None)
+        .scalar_subquery()
+    )
+    return Prepared(
+        update(RunnerJob)
+        .where(RunnerJob.id == picked, RunnerJob.status == "available")
+        .values(
+            status="in-progress",
+            status_description="",
+            started_at=bindparam("moment"),
+            updated_at=bindparam("moment"),
+            execution_count=RunnerJob.execution_count + 1,
+            current_execution_id=bindparam("execution"),
+        )
+        .returning(RunnerJob, LEASE_END.label("leased_until")),
+        returns=(RunnerJob, None),
+        fresh=True,
+    )
+
+
+TAKE_OLDEST = _taking(RunnerJob.group == any_(bindparam("groups", type_=ARRAY(String))))
+TAKE_ONE = _taking(RunnerJob.id == bindparam("job"))
+
+CLAIMED_BEFORE: Prepared[RunnerJobExecution] = Prepared(
+    update(RunnerJobExecution)
     .where(
+        RunnerJobExecution.org_id == bindparam("org"),
         RunnerJobExecution.runner_id == bindparam("runner"),
         RunnerJobExecution.claim_key == bindparam("key"),
         RunnerJobExecution.claim_key != "",
+        RunnerJobExecution.leased_until > func.clock_timestamp(),
     )
-    .label("known"),
+    .values(leased_until=LEASE_END)
+    .returning(RunnerJobExecution),
+    returns=(RunnerJobExecution,),
+    fresh=True,
+)
+
+
+# The fence of `live_execution` for a runner's full token, made once.
+_LIVE = (
+    select(RunnerJobExecution.id)
+    .join(RunnerJob, RunnerJob.id == RunnerJobExecution.runner_job_id)
+    .where(
+        RunnerJobExecution.id == bindparam("execution"),
+        RunnerJobExecution.org_id == bindparam("org"),
+        RunnerJob.id == bindparam("job"),
+        RunnerJob.runner_id == bindparam("runner"),
+        RunnerJob.current_execution_id == RunnerJobExecution.id,
+        RunnerJobExecution.finished_at.is_(None),
+        RunnerJobExecution.leased_until > func.clock_timestamp(),
+    )
+    .with_for_update(of=RunnerJobExecution)
+)
+
+
+def fence(actor: Actor, job_id: str, execution_id: str) -> dict[str, Any]:
+    """What the statements below are asked with. The token of one execution passes none of them: it reaches the state backend only."""
+    return {"execution": execution_id, "job": job_id, "org": actor.org_id, "runner": "" if actor.scope else actor.runner_id}
+
+
+KEEP_RESULT = InsertWhileLive(RunnerJobExecutionResult, _LIVE, unless="runner_job_execution_id")
+KEEP_OUTPUTS = InsertWhileLive(RunnerJobExecutionOutputs, _LIVE, unless="runner_job_execution_id")
+
+_live = _LIVE.subquery()
+
+RENEW: Prepared[tuple[int, datetime, str]] = Prepared(
+    update(RunnerJobExecution)
+    .where(RunnerJobExecution.id == _live.c.id, RunnerJob.id == RunnerJobExecution.runner_job_id)
+    .values(leased_until=LEASE_END)
+    .returning(RunnerJobExecution.epoch, RunnerJobExecution.leased_until, RunnerJob.status),
+    returns=(None, None, None),
+)
+
+_moved = update(RunnerJobExecution).where(
+    RunnerJobExecution.id == _live.c.id, RunnerJobExecution.status == any_(bindparam("sources", type_=ARRAY(String)))
+)
+MOVE: Prepared[RunnerJobExecution] = Prepared(
+    _moved.values(status=bindparam("to"), updated_at=bindparam("moment")).returning(RunnerJobExecution),
+    returns=(RunnerJobExecution,),
+    fresh=True,
+)
+END: Prepared[RunnerJobExecution] = Prepared(
+    _moved.values(
+        status=bindparam("to"), updated_at=bindparam("moment"), finished_at=bindparam("moment"), leased_until=null(), ended_by="runner"
+    ).returning(RunnerJobExecution),
+    returns=(RunnerJobExecution,),
+    fresh=True,
+)
+END_JOB: Prepared[RunnerJob] = Prepared(
+    update(RunnerJob)
+    .where(RunnerJob.id == bindparam("job"), RunnerJob.status == "in-progress")
+    .values(status=bindparam("to"), status_description=bindparam("why"), finished_at=bindparam("moment"), updated_at=bindparam("moment"))
+    .returning(RunnerJob),
+    returns=(RunnerJob,),
+    fresh=True,
 )
 
 
@@ -118,14 +260,22 @@ def live_execution(
     return fence.where(RunnerJob.runner_id == actor.runner_id)
 
 
-def plan_of(job_id: str, org_id: str) -> Select[RunnerJobPlan]:
-    return select(RunnerJobPlan).where(RunnerJobPlan.runner_job_id == job_id, RunnerJobPlan.org_id == org_id)
+PLAN_OF: Prepared[RunnerJobPlan] = Prepared(
+    select(RunnerJobPlan).where(RunnerJobPlan.runner_job_id == bindparam("job"), RunnerJobPlan.org_id == bindparam("org"))
+)
 
-
-def result_of(execution_id: str, org_id: str) -> Select[RunnerJobExecutionResult]:
-    return select(RunnerJobExecutionResult).where(
-        RunnerJobExecutionResult.runner_job_execution_id == execution_id, RunnerJobExecutionResult.org_id == org_id
+RESULT_OF: Prepared[RunnerJobExecutionResult] = Prepared(
+    select(RunnerJobExecutionResult).where(
+        RunnerJobExecutionResult.runner_job_execution_id == bindparam("execution"), RunnerJobExecutionResult.org_id == bindparam("org")
     )
+)
+
+# With the text that may be shown, byte for byte.
+OUTPUTS_OF: Prepared[tuple[RunnerJobExecutionOutputs, str]] = Prepared(
+    select(RunnerJobExecutionOutputs, cast(RunnerJobExecutionOutputs.outputs, Text).label("shown")).where(
+        RunnerJobExecutionOutputs.runner_job_execution_id == bindparam("execution"), RunnerJobExecutionOutputs.org_id == bindparam("org")
+    )
+)
 
 
 def outputs_of(execution_ids: Collection[str]) -> Select[RunnerJobExecutionOutputs, str]:

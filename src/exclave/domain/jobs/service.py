@@ -7,17 +7,19 @@ from datetime import timedelta
 from typing import Any
 
 import msgspec
-from sqlalchemy import select, update
+from sqlalchemy import update
 
 from exclave.domain.audit import service as audit
 from exclave.domain.jobs import queries, rules
 from exclave.domain.jobs.events import JobFinished
 from exclave.domain.jobs.models import RunnerJob, RunnerJobPlan
 from exclave.domain.orgs import keys
+from exclave.domain.runners import access
 from exclave.domain.runners.models import Runner
 from exclave.kit import db, errors, time
 from exclave.kit.context import Ctx
 from exclave.kit.db import Tenant
+from exclave.kit.prepared import by_id
 
 DISPLAY_LIMIT = 256 << 20  # bytes of a display document once it is unpacked
 
@@ -63,6 +65,7 @@ async def submit(
     plan: object | None,
     log_stream_id: str | None,
     key: str,
+    looked: bool = False,
     execution_timeout: timedelta | None = None,
     metadata: Mapping[str, str] = {},
     serial_key: str = "",
@@ -70,13 +73,14 @@ async def submit(
     """Give a runner a job. The same key is the same job, so a step that runs twice submits once.
 
     `plan` is a struct of `wire/plans`; it is stored sealed. `serial_key` names what only one job may work on at a time; it is the
-    Terraform workspace of the plan when not given. Raises `Invalid` for a type that no runner knows.
+    Terraform workspace of the plan when not given. `looked`: the caller has just looked and there is none with this key. Raises
+    `Invalid` for a type that no runner knows.
     """
     group = rules.group_of(type)
     if not group:
         raise errors.Invalid(f"no runner knows jobs of the type {type!r}")
-    if key and (known := await db.first(ctx.db, select(RunnerJob).where(RunnerJob.step_key == key))) is not None:
-        return known  # type: ignore[no-any-return]
+    if key and not looked and (known := await queries.BY_KEY.first(ctx.db, key=key, org=runner.org_id)) is not None:
+        return known
     timeout = execution_timeout or rules.execution_timeout_of(type)
     workspace_id = rules.workspace_of(plan) if plan is not None else ""
     job = RunnerJob(
@@ -99,7 +103,6 @@ async def submit(
         workspace_id=workspace_id,
     )
     ctx.db.add(job)
-    await ctx.db.flush()
     if plan is not None:
         row = RunnerJobPlan(org_id=job.org_id, created_by_id=job.created_by_id, runner_job_id=job.id)
         row.plan = await keys.seal(ctx, row, "plan", msgspec.json.encode(plan))
@@ -111,13 +114,16 @@ async def submit(
 
 async def get(ctx: Ctx, job_id: str) -> RunnerJob:
     """Return a job, or raise `NotFound`."""
-    job: RunnerJob = await db.one(ctx.db, queries.by_id(ctx.actor, job_id), or_raise=errors.NotFound(f"no runner job {job_id}"))
+    job = await by_id(ctx.db, RunnerJob, job_id, org_id=ctx.org_id)
+    if job is None or not access.sees(ctx.actor, job.runner_id):
+        raise errors.NotFound(f"no runner job {job_id}")
     return job
 
 
 async def by_key(ctx: Ctx, key: str) -> RunnerJob | None:
     """Return the job that a step submitted under this key."""
-    return await db.first(ctx.db, queries.visible_to(ctx.actor).where(RunnerJob.step_key == key))
+    job = await queries.BY_KEY.first(ctx.db, key=key, org=ctx.org_id)
+    return job if job is not None and access.sees(ctx.actor, job.runner_id) else None
 
 
 async def cancel(ctx: Ctx, job: RunnerJob, reason: str) -> RunnerJob:
@@ -126,6 +132,8 @@ async def cancel(ctx: Ctx, job: RunnerJob, reason: str) -> RunnerJob:
     A running execution keeps its lease: its runner learns of it with the next renewal, stops its tools, and may still write
     the Terraform state that they leave. No other job of the same serial key starts before that.
     """
+    if rules.is_final(job.status):
+        return job
     statement = (
         update(RunnerJob)
         .where(RunnerJob.id == job.id, RunnerJob.status.in_(rules.OPEN))
@@ -152,14 +160,13 @@ async def cancel_by_key(ctx: Ctx, key: str, reason: str) -> None:
 
 async def tell_finished(ctx: Ctx, job: RunnerJob) -> None:
     """Tell whoever waits that a job reached its final status."""
-    ctx.poke(f"runner:{job.runner_id}")  # a job of the same serial key may go now
     await ctx.tell(JobFinished(job_id=job.id, status=job.status, owner_id=job.owner_id, owner_type=job.owner_type, org_id=job.org_id))
 
 
 async def result_of(ctx: Ctx, job_id: str) -> JobResult | None:
     """Return the result that the current execution of a job delivered, unsealed; None when it delivered none."""
     job = await get(ctx, job_id)
-    row = await db.first(ctx.db, queries.result_of(job.current_execution_id, job.org_id))
+    row = await queries.RESULT_OF.first(ctx.db, execution=job.current_execution_id, org=job.org_id)
     if row is None:
         return None
     return JobResult(
@@ -175,7 +182,7 @@ async def result_of(ctx: Ctx, job_id: str) -> JobResult | None:
 async def outputs_of(ctx: Ctx, job_id: str) -> JobOutputs | None:
     """Return the outputs of the current execution of a job, unsealed; None when it delivered none."""
     job = await get(ctx, job_id)
-    found = (await ctx.db.execute(queries.outputs_of([job.current_execution_id]))).first()
+    found = await queries.OUTPUTS_OF.first(ctx.db, execution=job.current_execution_id, org=job.org_id)
     if found is None:
         return None
     row, shown = found
@@ -187,7 +194,7 @@ async def outputs_of(ctx: Ctx, job_id: str) -> JobOutputs | None:
 async def plan_of(ctx: Ctx, job_id: str) -> bytes:
     """Return the plan document of a job as JSON, with its secrets: for the job's runner only. `NotFound` when it has none."""
     job = await get(ctx, job_id)
-    row = await db.one(ctx.db, queries.plan_of(job.id, job.org_id), or_raise=errors.NotFound(f"the job {job_id} has no plan"))
+    row = await queries.PLAN_OF.one(ctx.db, job=job.id, org=job.org_id, or_raise=errors.NotFound(f"the job {job_id} has no plan"))
     return await keys.unseal(ctx, row, "plan")
 
 

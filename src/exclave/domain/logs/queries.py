@@ -1,10 +1,11 @@
 """Every SELECT on logs, limited to what the actor may see."""
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, bindparam, func, select, update
 
 from exclave.domain.logs import rules
 from exclave.domain.logs.models import LogRecord, LogStream
 from exclave.kit.context import Actor
+from exclave.kit.prepared import Prepared
 
 
 def visible_to(actor: Actor) -> Select[LogStream]:
@@ -15,10 +16,17 @@ def by_id(actor: Actor, stream_id: str) -> Select[LogStream]:
     return visible_to(actor).where(LogStream.id == stream_id)
 
 
-def of_owner(org_id: str, owner_type: str, owner_id: str) -> Select[LogStream]:
-    return select(LogStream).where(
-        LogStream.org_id == org_id, LogStream.owner_type == owner_type, LogStream.owner_id == owner_id, LogStream.deleted_at == 0
-    )
+_OWNED = (
+    LogStream.org_id == bindparam("org"),
+    LogStream.owner_type == bindparam("owner_type"),
+    LogStream.owner_id == bindparam("owner"),
+    LogStream.deleted_at == 0,
+)
+OF_OWNER: Prepared[LogStream] = Prepared(select(LogStream).where(*_OWNED))
+
+_CLOSING = update(LogStream).values(open=False, updated_at=bindparam("moment")).returning(LogStream)
+CLOSE: Prepared[LogStream] = Prepared(_CLOSING.where(LogStream.id == bindparam("stream"), LogStream.open), returns=(LogStream,), fresh=True)
+CLOSE_OF: Prepared[LogStream] = Prepared(_CLOSING.where(*_OWNED), returns=(LogStream,), fresh=True)
 
 
 def records(actor: Actor, stream_id: str, *, after: int, newest_first: bool, limit: int) -> Select[LogRecord]:

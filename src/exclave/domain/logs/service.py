@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ARRAY, BigInteger, Integer, Text, cast, column, func, literal, select, update
+from sqlalchemy import ARRAY, BigInteger, Integer, Text, cast, column, func, literal, select
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from exclave.domain.logs import queries
@@ -34,12 +34,11 @@ class LogPage:
 
 async def open_stream(ctx: Ctx, owner: Tenant) -> LogStream:
     """Return the log stream of an owner; open it once."""
-    known: LogStream | None = await db.first(ctx.db, queries.of_owner(owner.org_id, owner.__tablename__, owner.id))
+    known = await queries.OF_OWNER.first(ctx.db, org=owner.org_id, owner_type=owner.__tablename__, owner=owner.id)
     if known is not None:
         return known
     stream = LogStream(org_id=owner.org_id, created_by_id=ctx.actor.account_id, owner_id=owner.id, owner_type=owner.__tablename__)
     ctx.db.add(stream)
-    await ctx.db.flush()
     return stream
 
 
@@ -51,13 +50,18 @@ async def get(ctx: Ctx, stream_id: str) -> LogStream:
 
 async def close(ctx: Ctx, stream: LogStream) -> None:
     """Close a stream: nothing is written to it any more, and whoever follows it is told that it ended."""
-    await ctx.db.execute(
-        update(LogStream)
-        .where(LogStream.id == stream.id, LogStream.open)
-        .values(open=False, updated_at=time.now())
-        .execution_options(synchronize_session="fetch")
-    )
+    await queries.CLOSE.first(ctx.db, stream=stream.id, moment=time.now())
     ctx.poke(f"log:{stream.id}")
+
+
+async def close_of(ctx: Ctx, owner: Tenant) -> None:
+    """Close the log stream of an owner; one that never had any has a closed one from now on."""
+    names = {"org": owner.org_id, "owner_type": owner.__tablename__, "owner": owner.id}
+    stream = await queries.CLOSE_OF.first(ctx.db, **names, moment=time.now())
+    if stream is None:
+        await close(ctx, await open_stream(ctx, owner))
+    else:
+        ctx.poke(f"log:{stream.id}")
 
 
 async def append(ctx: Ctx, stream_id: str, records: Sequence[Record]) -> int:

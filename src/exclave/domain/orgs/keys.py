@@ -10,7 +10,9 @@ from exclave.kit import crypto
 from exclave.kit.context import Ctx
 from exclave.kit.db import Tenant
 
-_opened: dict[tuple[bytes, bytes], bytes] = {}  # (master key, wrapped key) -> data key; a few dozen bytes per org
+# (master key, org) -> data key: an org keeps its key for life. A few dozen bytes each; emptied before it is large.
+_opened: dict[tuple[bytes, str], bytes] = {}
+_MOST_OPENED = 10_000
 
 
 async def make(ctx: Ctx, org_id: str) -> None:
@@ -35,14 +37,14 @@ async def unseal_value(ctx: Ctx, org_id: str, table: str, column: str, row_id: s
 
 
 async def _data_key(ctx: Ctx, org_id: str) -> bytes:
-    cache: dict[str, bytes] = ctx.db.info.setdefault("org_keys", {})
-    if org_id not in cache:
+    known = (ctx.runtime.master.key, org_id)
+    if known not in _opened:
         wrapped = (await ctx.db.execute(select(OrgKey.wrapped).where(OrgKey.org_id == org_id))).scalar_one()
-        known = (ctx.runtime.master.key, wrapped)
-        if known not in _opened:
-            _opened[known] = ctx.runtime.master.unwrap(wrapped, _key_place(org_id))
-        cache[org_id] = _opened[known]
-    return cache[org_id]
+        key = ctx.runtime.master.unwrap(wrapped, _key_place(org_id))
+        if len(_opened) >= _MOST_OPENED:
+            _opened.clear()
+        _opened[known] = key
+    return _opened[known]
 
 
 def _place(org_id: str, table: str, column: str, row_id: str) -> str:

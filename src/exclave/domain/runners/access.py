@@ -14,6 +14,11 @@ def own(actor: Actor, runner_id: InstrumentedAttribute[str]) -> ColumnElement[bo
     return runner_id == actor.runner_id if actor.runner_id else true()
 
 
+def sees(actor: Actor, runner_id: str) -> bool:
+    """The same of a row that was read: may it be seen?"""
+    return not actor.scope and (not actor.runner_id or actor.runner_id == runner_id)
+
+
 def require(actor: Actor, runner_id: str) -> None:
     """Refuse a runner that names another runner in a path: it does not exist for it."""
     if actor.scope or (actor.runner_id and actor.runner_id != runner_id):

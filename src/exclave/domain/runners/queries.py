@@ -2,11 +2,12 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, bindparam, select
 
 from exclave.domain.runners import access
 from exclave.domain.runners.models import Runner, RunnerGroup, RunnerGroupSettings, RunnerHealthCheck, RunnerHeartBeat
 from exclave.kit.context import Actor
+from exclave.kit.prepared import Prepared
 
 
 def visible_to(actor: Actor) -> Select[Runner]:
@@ -17,19 +18,19 @@ def by_id(actor: Actor, runner_id: str) -> Select[Runner]:
     return visible_to(actor).where(Runner.id == runner_id)
 
 
-def of_owner(org_id: str, owner_type: str, owner_id: str) -> Select[Runner]:
-    return (
-        select(Runner)
-        .join(RunnerGroup, RunnerGroup.id == Runner.runner_group_id)
-        .where(
-            RunnerGroup.owner_type == owner_type,
-            RunnerGroup.owner_id == owner_id,
-            RunnerGroup.org_id == org_id,
-            RunnerGroup.deleted_at == 0,
-            Runner.deleted_at == 0,
-        )
-        .order_by(Runner.created_at)
+OF_OWNER: Prepared[Runner] = Prepared(
+    select(Runner)
+    .join(RunnerGroup, RunnerGroup.id == Runner.runner_group_id)
+    .where(
+        RunnerGroup.owner_type == bindparam("owner_type"),
+        RunnerGroup.owner_id == bindparam("owner"),
+        RunnerGroup.org_id == bindparam("org"),
+        RunnerGroup.deleted_at == 0,
+        Runner.deleted_at == 0,
     )
+    .order_by(Runner.created_at)
+    .limit(1)
+)
 
 
 def group_of_owner(org_id: str, owner_type: str, owner_id: str) -> Select[RunnerGroup]:

@@ -257,9 +257,5 @@ async def _wake(ctx: Ctx, runner_id: str) -> None:
 
 
 async def _of_owner(ctx: Ctx, owner_type: str, owner_id: str) -> Runner:
-    runner: Runner = await db.one(
-        ctx.db,
-        queries.of_owner(ctx.org_id, owner_type, owner_id),
-        or_raise=errors.NotFound(f"{owner_id} has no runner"),
-    )
-    return runner
+    missing = errors.NotFound(f"{owner_id} has no runner")
+    return await queries.OF_OWNER.one(ctx.db, org=ctx.org_id, owner_type=owner_type, owner=owner_id, or_raise=missing)

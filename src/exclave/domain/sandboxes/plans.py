@@ -15,6 +15,7 @@ from exclave.domain.vcs import service as vcs
 from exclave.domain.workspaces import service as workspaces
 from exclave.kit import errors
 from exclave.kit.context import Ctx
+from exclave.kit.prepared import by_id
 from exclave.wire.plans.base import AWSAuth, AzureAuth
 from exclave.wire.plans.terraform import Hooks, SandboxRunPlan, TerraformBackend
 
@@ -23,8 +24,8 @@ _ROLE = {"provision": "provision", "reprovision": "provision", "deprovision": "d
 
 async def config_of(ctx: Ctx, run: InstallSandboxRun) -> AppSandboxConfig:
     """Return the sandbox config that a run follows."""
-    found: AppSandboxConfig | None = await ctx.db.get(AppSandboxConfig, run.app_sandbox_config_id)
-    if found is None or found.org_id != run.org_id:
+    found = await by_id(ctx.db, AppSandboxConfig, run.app_sandbox_config_id, org_id=run.org_id)
+    if found is None:
         raise errors.NotFound(f"no sandbox config {run.app_sandbox_config_id}")
     return found
 

@@ -13,7 +13,7 @@ from exclave.domain.sandboxes.models import InstallSandboxRun
 from exclave.domain.states import service as states
 from exclave.kit import errors
 from exclave.kit.context import Ctx
-from exclave.kit.db import first, one
+from exclave.kit.prepared import by_id
 
 
 async def open_run(ctx: Ctx, install: Install, run_type: str, *, key: str, workflow_id: str) -> InstallSandboxRun:
@@ -34,27 +34,26 @@ async def open_run(ctx: Ctx, install: Install, run_type: str, *, key: str, workf
     )
     statuses.move(run, "queued", "the run is queued", by=ctx.actor.account_id)
     ctx.db.add(run)
-    await ctx.db.flush()
     await audit.record(ctx, "create", run, run_type=run_type)
     return run
 
 
 async def get(ctx: Ctx, run_id: str) -> InstallSandboxRun:
     """Return a run, or raise `NotFound`."""
-    found: InstallSandboxRun = await one(ctx.db, queries.by_id(ctx.actor, run_id), or_raise=errors.NotFound(f"no sandbox run {run_id}"))
+    found = await by_id(ctx.db, InstallSandboxRun, run_id, org_id=ctx.org_id)
+    if found is None:
+        raise errors.NotFound(f"no sandbox run {run_id}")
     return found
 
 
 async def by_key(ctx: Ctx, key: str) -> InstallSandboxRun | None:
     """Return the run that a step made, if it did."""
-    found: InstallSandboxRun | None = await first(ctx.db, queries.by_key(ctx.actor, key))
-    return found
+    return await queries.BY_KEY.first(ctx.db, org=ctx.org_id, key=key)
 
 
 async def planned_by(ctx: Ctx, step_ids: list[str]) -> InstallSandboxRun | None:
     """Return the run whose plan one of these steps made."""
-    found: InstallSandboxRun | None = await first(ctx.db, queries.planned_by(ctx.actor, step_ids))
-    return found
+    return await queries.PLANNED_BY.first(ctx.db, org=ctx.org_id, steps=list(step_ids))
 
 
 async def move(ctx: Ctx, run: InstallSandboxRun, status: str, description: str, *, mirrored: bool = False) -> None:
@@ -63,13 +62,12 @@ async def move(ctx: Ctx, run: InstallSandboxRun, status: str, description: str, 
     if mirrored:
         sandbox = await installs.sandbox(ctx, run.install_id)
         statuses.move(sandbox, status, description, by=ctx.actor.account_id)
-    await ctx.db.flush()
 
 
 async def end(ctx: Ctx, run: InstallSandboxRun, status: str, description: str, *, mirrored: bool = False) -> None:
     """Give a run its last status and close its log."""
     await move(ctx, run, status, description, mirrored=mirrored)
-    await logs.close(ctx, await logs.open_stream(ctx, run))
+    await logs.close_of(ctx, run)
 
 
 async def keep_outputs(ctx: Ctx, run: InstallSandboxRun, outputs: JobOutputs | None) -> None:

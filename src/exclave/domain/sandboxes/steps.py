@@ -83,9 +83,11 @@ class Plan:
         )
 
     async def settled(self, ctx: Ctx, step: WorkflowStep, how: str) -> None:
+        if how == "approved":
+            return  # the apply goes on with the run
         await jobs.cancel_by_key(ctx, step_key(step), f"the step was {how}")
         run = await service.by_key(ctx, step_key(step))
-        if run is not None and run.status not in rules.FINAL and how != "approved":
+        if run is not None and run.status not in rules.FINAL:
             await service.end(ctx, run, "cancelled" if how == "user-skipped" else how, rules.words(how))
 
 
@@ -162,6 +164,7 @@ async def _submit(ctx: Ctx, install: Install, run: InstallSandboxRun, *, operati
         plan=plan,
         log_stream_id=stream.id,
         key=key,
+        looked=True,
         metadata={"install_id": install.id, "sandbox_run_id": run.id, "sandbox_run_type": run.run_type},
     )
 

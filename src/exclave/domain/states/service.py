@@ -22,8 +22,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 import msgspec
-from sqlalchemy import bindparam, func, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import func, select, update
 
 from exclave.domain.orgs import keys
 from exclave.domain.states import queries, rules
@@ -31,7 +30,6 @@ from exclave.domain.states.models import InstallState, InstallStateBranch
 from exclave.kit import ids, time
 from exclave.kit.context import Ctx
 
-_TABLE = InstallStateBranch.__table__
 _decoder = msgspec.json.Decoder(rules.Branch)
 _version_decoder = msgspec.json.Decoder(dict[str, rules.Branch])
 
@@ -56,32 +54,15 @@ async def put_many(
             raise ValueError(f"{branch!r} is no branch of the state document")
     if not branches:
         return
-    # The id comes first, since what is sealed is bound to its row. Ordered by name, so that two writers of the same branches
-    # never wait for each other in a circle.
-    wanted = insert(InstallStateBranch).values(
-        [
-            {
-                "id": ids.new_id(InstallStateBranch.prefix),
-                "org_id": org_id,
-                "created_by_id": ctx.actor.account_id,
-                "install_id": install_id,
-                "branch": branch,
-            }
-            for branch in sorted(branches)
-        ]
-    )
-    claim = wanted.on_conflict_do_update(
-        index_elements=["install_id", "branch"], set_={"updated_at": time.now(), "deleted_at": 0}
-    ).returning(InstallStateBranch.id, InstallStateBranch.branch)
-    rows = (await ctx.db.execute(claim)).all()
-    sealed = []
-    for row_id, branch in rows:
+    names = sorted(branches)
+    row_ids = [ids.new_id(InstallStateBranch.prefix) for _ in names]
+    claim = {"ids": row_ids, "branches": names, "org": org_id, "by": ctx.actor.account_id, "install": install_id}
+    sealed: dict[str, bytes] = {}
+    for row_id, branch in await queries.CLAIM.records(ctx.db, **claim):
         value, sensitive = branches[branch]
         contents = rules.encode({"value": _object(branch, value), "sensitive": sorted(sensitive)})
-        place = InstallStateBranch(id=row_id, org_id=org_id)
-        sealed.append({"row": row_id, "sealed": await keys.seal(ctx, place, "contents", contents)})
-    write = update(_TABLE).where(_TABLE.c.id == bindparam("row")).values(contents=bindparam("sealed"))  # type: ignore[arg-type]
-    await ctx.db.execute(write, sealed)
+        sealed[row_id] = await keys.seal(ctx, InstallStateBranch(id=row_id, org_id=org_id), "contents", contents)
+    await queries.FILL.run(ctx.db, ids=list(sealed), contents=list(sealed.values()))
 
 
 def _object(branch: str, value: object) -> object:
@@ -102,12 +83,9 @@ async def drop(ctx: Ctx, install_id: str, branch: str) -> None:
 
 async def generate(ctx: Ctx, install_id: str, *, by_id: str, by_type: str) -> InstallState:
     """Keep a version of the whole document as it is now. The newest 50 keep their contents, older ones are archived."""
-    # One at a time for each install: version numbers are unique, and a later version never holds an older document.
-    await ctx.db.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"state:{install_id}", 0))))
+    await queries.TURN.run(ctx.db, install=install_id)
     branches, org_id = await _branches(ctx, install_id)
-    newest = (
-        await ctx.db.execute(select(func.coalesce(func.max(InstallState.version), 0)).where(InstallState.install_id == install_id))
-    ).scalar_one()
+    newest = await queries.NEWEST.first(ctx.db, install=install_id) or 0
     state = InstallState(
         org_id=org_id or ctx.org_id,
         created_by_id=ctx.actor.account_id,
@@ -118,17 +96,8 @@ async def generate(ctx: Ctx, install_id: str, *, by_id: str, by_type: str) -> In
     )
     state.contents = await keys.seal(ctx, state, "contents", msgspec.json.encode(branches))
     ctx.db.add(state)
-    await ctx.db.flush()
-    await ctx.db.execute(
-        update(InstallState)
-        .where(
-            InstallState.install_id == install_id,
-            InstallState.version <= state.version - rules.KEPT_VERSIONS,
-            InstallState.contents.is_not(None),
-        )
-        .values(contents=None, archived=True)
-        .execution_options(synchronize_session=False)
-    )
+    if state.version > rules.KEPT_VERSIONS:
+        await queries.ARCHIVE.run(ctx.db, install=install_id, until=state.version - rules.KEPT_VERSIONS)
     return state
 
 
@@ -151,6 +120,12 @@ async def document(ctx: Ctx, install_id: str) -> dict[str, Any]:
 async def current(ctx: Ctx, install_id: str) -> rules.Current:
     """Return the document as it is now, with the texts that a log must never show."""
     return rules.current((await _branches(ctx, install_id))[0])
+
+
+async def both(ctx: Ctx, install_id: str) -> tuple[rules.Current, dict[str, Any]]:
+    """Return the document as it is now and as people may see it, both as plain values."""
+    branches, _ = await _branches(ctx, install_id)
+    return rules.current(branches), json.loads(msgspec.json.encode(rules.shown(branches)))
 
 
 async def shown(ctx: Ctx, install_id: str) -> dict[str, Any]:
@@ -178,9 +153,8 @@ async def shown_version(ctx: Ctx, state: InstallState) -> dict[str, Any] | None:
 
 
 async def _branches(ctx: Ctx, install_id: str) -> tuple[dict[str, rules.Branch], str]:
-    rows = (await ctx.db.execute(queries.branches_of(ctx.actor, install_id))).all()
     opened, org_id = {}, ""
-    for name, contents, row_id, org_id in rows:
+    for name, contents, row_id, org_id in await queries.BRANCHES_OF.all(ctx.db, install=install_id, org=ctx.org_id):
         data = await keys.unseal_value(ctx, org_id, InstallStateBranch.__tablename__, "contents", row_id, contents)
         opened[name] = _decoder.decode(data)
     return opened, org_id

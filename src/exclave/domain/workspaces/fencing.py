@@ -10,13 +10,14 @@ current execution, not over, its lease held, and locked until the end of the tra
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BigInteger, DateTime, Integer, LargeBinary, TextClause, bindparam, text
+from sqlalchemy import BigInteger, DateTime, Integer, LargeBinary, bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from exclave.domain.runners import access
 from exclave.domain.workspaces.models import TerraformWorkspaceLock, TerraformWorkspaceState, TerraformWorkspaceStateJSON
 from exclave.kit import time
 from exclave.kit.context import Ctx
+from exclave.kit.prepared import Prepared
 
 _WORKSPACE = "select id from terraform_workspaces where id = :workspace and org_id = :org and deleted_at = 0"
 # The turn of a workspace, until the end of the transaction. `live` reads from it, so it is taken before the execution is locked.
@@ -59,8 +60,8 @@ class Now:
     newest: Newest | None
 
 
-def _statement(words: str, **types: Any) -> TextClause:
-    return text(words).bindparams(*(bindparam(name, type_=kind) for name, kind in types.items()))
+def _statement(words: str, **types: Any) -> Prepared[Any]:
+    return Prepared(text(words).bindparams(*(bindparam(name, type_=kind) for name, kind in types.items())))
 
 
 _READ = _statement(f"""
@@ -122,47 +123,47 @@ async def read(ctx: Ctx, workspace_id: str) -> tuple[str, bytes | None] | None:
     """Return the newest state (its id and sealed contents, `("", None)` when there is none) to a running execution; None to others."""
     if not ctx.actor.scope:
         return None
-    found = (await ctx.db.execute(_READ, _who(ctx, workspace_id, ""))).first()
-    return (found[1] or "", found[2]) if found is not None else None
+    found = await _READ.records(ctx.db, **_who(ctx, workspace_id, ""))
+    return (found[0][1] or "", found[0][2]) if found else None
 
 
 async def take_turn(ctx: Ctx, workspace_id: str, job_id: str) -> bool:
     """Let the running execution of a job take the turn of a workspace until the end of the transaction. Tell whether it did."""
-    return (await ctx.db.execute(_TAKE_TURN, _who(ctx, workspace_id, job_id))).first() is not None
+    return bool(await _TAKE_TURN.records(ctx.db, **_who(ctx, workspace_id, job_id)))
 
 
 async def look(ctx: Ctx, workspace_id: str) -> Now:
     """Return what a write must know. Take the turn first, in a statement before this one, or it may be another's past."""
-    lock_id, *newest = (await ctx.db.execute(_LOOK, {"workspace": workspace_id, "org": ctx.org_id})).one()
+    ((lock_id, *newest),) = await _LOOK.records(ctx.db, workspace=workspace_id, org=ctx.org_id)
     return Now(lock_id or "", Newest(*newest) if newest[0] is not None else None)
 
 
 async def take_lock(ctx: Ctx, row: TerraformWorkspaceLock) -> bool:
     """Insert a lock for the running execution of its job unless the workspace is locked. Tell whether it was taken."""
     given = {"lock_id": row.lock_id, "lock": row.lock}
-    execution_id = (await ctx.db.execute(_LOCK, _new(ctx, row, row.workspace_id, given))).scalar()
-    if execution_id is None:
+    taken = await _LOCK.records(ctx.db, **_new(ctx, row, row.workspace_id, given))
+    if not taken:
         return False
-    row.runner_job_execution_id = execution_id
+    row.runner_job_execution_id = taken[0][0]
     return True
 
 
 async def give_lock_back(ctx: Ctx, workspace_id: str, lock_id: str, *, job_id: str) -> bool:
     """Delete the lock that the running execution holds, by its id where one is named. Tell whether it was there."""
     given = {**_who(ctx, workspace_id, job_id), "lock_id": lock_id}
-    return (await ctx.db.execute(_UNLOCK, given)).first() is not None
+    return bool(await _UNLOCK.records(ctx.db, **given))
 
 
 async def insert_state(ctx: Ctx, row: TerraformWorkspaceState) -> bool:
     """Insert a version of the state if the execution of its job runs. Tell whether it was inserted."""
     given = {name: getattr(row, name) for name in ("revision", "serial", "lineage", "contents", "digest")}
-    return (await ctx.db.execute(_INSERT_STATE, _new(ctx, row, row.terraform_workspace_id, given))).first() is not None
+    return bool(await _INSERT_STATE.records(ctx.db, **_new(ctx, row, row.terraform_workspace_id, given)))
 
 
 async def insert_snapshot(ctx: Ctx, row: TerraformWorkspaceStateJSON) -> bool:
     """Insert a snapshot if the execution of its job runs. Tell whether it was inserted."""
     given = {"contents": row.contents}
-    return (await ctx.db.execute(_INSERT_SNAPSHOT, _new(ctx, row, row.workspace_id, given))).first() is not None
+    return bool(await _INSERT_SNAPSHOT.records(ctx.db, **_new(ctx, row, row.workspace_id, given)))
 
 
 def _who(ctx: Ctx, workspace_id: str, job_id: str) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Every SELECT on workspaces, limited to what the actor may see."""
 
-from sqlalchemy import Select, exists, false, select
+from sqlalchemy import Select, bindparam, delete, exists, false, select
 
 from exclave.domain.jobs import queries as jobs
 from exclave.domain.jobs.models import RunnerJob, RunnerJobExecution
@@ -12,6 +12,7 @@ from exclave.domain.workspaces.models import (
     TerraformWorkspaceStateJSON,
 )
 from exclave.kit.context import Actor
+from exclave.kit.prepared import Prepared
 
 
 def visible_to(actor: Actor) -> Select[TerraformWorkspace]:
@@ -29,13 +30,18 @@ def by_id(actor: Actor, workspace_id: str) -> Select[TerraformWorkspace]:
     return visible_to(actor).where(TerraformWorkspace.id == workspace_id)
 
 
-def of_owner(org_id: str, owner_type: str, owner_id: str) -> Select[TerraformWorkspace]:
-    return select(TerraformWorkspace).where(
-        TerraformWorkspace.org_id == org_id,
-        TerraformWorkspace.owner_type == owner_type,
-        TerraformWorkspace.owner_id == owner_id,
+OF_OWNER: Prepared[TerraformWorkspace] = Prepared(
+    select(TerraformWorkspace).where(
+        TerraformWorkspace.org_id == bindparam("org"),
+        TerraformWorkspace.owner_type == bindparam("owner_type"),
+        TerraformWorkspace.owner_id == bindparam("owner"),
         TerraformWorkspace.deleted_at == 0,
     )
+)
+
+RELEASE: Prepared[None] = Prepared(
+    delete(TerraformWorkspaceLock).where(TerraformWorkspaceLock.runner_job_execution_id == bindparam("execution"))
+)
 
 
 def writer(actor: Actor, workspace_id: str, job_id: str) -> Select[str]:

@@ -6,8 +6,6 @@ Writers of one workspace take turns on its row.
 
 import hashlib
 
-from sqlalchemy import delete
-
 from exclave.domain.audit import service as audit
 from exclave.domain.jobs.events import ExecutionEnded
 from exclave.domain.orgs import keys
@@ -30,12 +28,11 @@ async def ensure(ctx: Ctx, owner: Tenant) -> TerraformWorkspace:
 
 
 async def ensure_of(ctx: Ctx, org_id: str, owner_type: str, owner_id: str) -> TerraformWorkspace:
-    known: TerraformWorkspace | None = await db.first(ctx.db, queries.of_owner(org_id, owner_type, owner_id))
+    known = await queries.OF_OWNER.first(ctx.db, org=org_id, owner_type=owner_type, owner=owner_id)
     if known is not None:
         return known
     workspace = TerraformWorkspace(org_id=org_id, created_by_id=ctx.actor.account_id, owner_id=owner_id, owner_type=owner_type)
     ctx.db.add(workspace)
-    await ctx.db.flush()
     await audit.record(ctx, "create", workspace)
     return workspace
 
@@ -207,11 +204,7 @@ async def lock_of(ctx: Ctx, workspace_id: str) -> TerraformWorkspaceLock | None:
 
 async def release_locks_of(ctx: Ctx, execution_id: str) -> None:
     """Give back what an execution that is over still holds."""
-    await ctx.db.execute(
-        delete(TerraformWorkspaceLock)
-        .where(TerraformWorkspaceLock.runner_job_execution_id == execution_id)
-        .execution_options(synchronize_session=False)
-    )
+    await queries.RELEASE.run(ctx.db, execution=execution_id)
 
 
 async def release_after(ctx: Ctx, event: ExecutionEnded) -> None:

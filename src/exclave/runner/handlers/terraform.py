@@ -32,7 +32,6 @@ from exclave.runner.settings import find_terraform
 from exclave.wire.plans.base import AWSAuth, AzureAuth, GitSource, Source
 from exclave.wire.plans.deploy import DeployPlan
 from exclave.wire.plans.terraform import SandboxRunPlan, TerraformDeployPlan
-from exclave.wire.runner.jobs import CreateRunnerJobExecutionOutputsRequest
 
 PLAN, TEARDOWN, APPLY = "create-apply-plan", "create-teardown-plan", "apply-plan"
 
@@ -130,7 +129,7 @@ async def _prepare(job: Job, module: Module) -> "Terraform":
             job.log.write(f"{name} is not passed on to Terraform: its output could hold secrets", severity=WARN)
         version = await _version(job, program)
         if said := terraform_rules.check_version(version, module.version):
-            job.log.write(said, severity=WARN)
+            job.log.write(said)
         credentials = _credentials(module)
         job.redact.add(*(v for k, v in credentials.items() if k in ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")))
     with job.step("fetch"):
@@ -221,9 +220,8 @@ class Terraform:
             self.job.log.push()
             outputs, sensitive = terraform_rules.outputs_of(state)
             self.job.redact.learn(*(outputs[name] for name in sensitive))
-            # Beside one another, and both before the end of the job: who reads then reads what was applied.
-            await asyncio.gather(self._publish_state(state), self._report_outputs(outputs, sensitive))
-        return Outcome()
+            await self._publish_state(state)  # before the end of the job: who reads then reads what was applied
+        return Outcome(outputs=outputs, sensitive=sensitive)
 
     def _approved_plan(self) -> bytes:
         try:
@@ -306,10 +304,6 @@ class Terraform:
         shown = masked.state(document)
         self.job.redact.learn(*masked.secrets)
         return msgspec.json.encode(self.job.redact.document(shown))
-
-    async def _report_outputs(self, outputs: Mapping[str, Any], sensitive: Sequence[str]) -> None:
-        self.job.lease.check()
-        await self.job.execution.outputs(CreateRunnerJobExecutionOutputsRequest(outputs=dict(outputs), sensitive=list(sensitive) or None))
 
     async def _publish_state(self, state: bytes) -> None:
         """Give people a masked view of the state. That it cannot be made or stored does not fail what was applied."""

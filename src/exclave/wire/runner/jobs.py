@@ -81,3 +81,11 @@ class CreateRunnerHealthCheckRequest(Body):
 class UpdateInstallActionWorkflowRunStepRequest(Body):
     status: Literal["pending", "in-progress", "finished", "timed-out", "error"] | None = None
     execution_duration: int = 0  # nanoseconds
+
+
+class ReportRequest(Body):
+    """Ours: all that a runner says when an execution is over, in one call. What is absent was not there; `status` is a final one."""
+
+    status: RunnerJobExecutionStatus | None = None
+    result: CreateRunnerJobExecutionResultRequest | None = None
+    outputs: CreateRunnerJobExecutionOutputsRequest | None = None

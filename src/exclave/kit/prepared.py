@@ -1,0 +1,179 @@
+"""Statements that are made once, at import, and run on the driver: for reads and writes on hot paths (figures in kit/session.py).
+
+    BY_ID = Prepared(select(RunnerJob).where(RunnerJob.id == bindparam("id"), RunnerJob.org_id == bindparam("org")))
+    job = await BY_ID.first(ctx.db, id=job_id, org=ctx.org_id)
+
+Rows come as the ORM would give them: entities that the session knows, the known one where it has read that row before; a scalar for
+one column; a tuple for several. `fresh=True` overwrites what the session knew, for statements that return what they have changed. No
+`IN` of a list, whose text depends on its length: compare with `any_` of an array.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Generic, TypeVar, cast
+
+import asyncpg
+from sqlalchemy import Executable, Select, Table, bindparam, select
+from sqlalchemy import inspect as inspect_
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import make_transient_to_detached
+from sqlalchemy.sql import visitors
+
+from exclave.kit import errors
+from exclave.kit.db import Tenant
+from exclave.kit.session import DIALECT, on_driver
+
+T = TypeVar("T")
+
+
+class Prepared(Generic[T]):
+    """One statement with its parameters by name. The type says what a row is; an UPDATE says with `returns` which of what it returns
+    are entities: the mapped class, or None for a column."""
+
+    def __init__(self, statement: Executable, *, returns: Sequence[type[Any] | None] = (), fresh: bool = False) -> None:
+        self._statement, self._returns, self._fresh = statement, returns, fresh
+        self._made: _Made | None = None
+
+    async def all(self, db: AsyncSession, **values: Any) -> list[T]:
+        """Return all rows."""
+        made = self._made or self._make()
+        rows = await on_driver(db, made.text, made.arguments(values), reads=made.reads)
+        return [cast(T, made.row(db, row, fresh=self._fresh)) for row in rows]
+
+    async def first(self, db: AsyncSession, **values: Any) -> T | None:
+        """Return the first row, or None."""
+        rows = await self.all(db, **values)
+        return rows[0] if rows else None
+
+    async def one(self, db: AsyncSession, *, or_raise: errors.Problem | None = None, **values: Any) -> T:
+        """Return the one row, or raise: what you may not see does not exist."""
+        rows = await self.all(db, **values)
+        if not rows:
+            raise or_raise or errors.NotFound()
+        return rows[0]
+
+    async def run(self, db: AsyncSession, **values: Any) -> None:
+        """Run it for what it does."""
+        await self.records(db, **values)
+
+    async def records(self, db: AsyncSession, **values: Any) -> list[asyncpg.Record]:
+        """Return the rows as they come."""
+        made = self._made or self._make()
+        return await on_driver(db, made.text, made.arguments(values), reads=made.reads)
+
+    def _make(self) -> "_Made":
+        self._made = _Made(self._statement, self._returns)
+        return self._made
+
+
+Row = TypeVar("Row", bound=Tenant)
+_by_id: dict[type[Tenant], Prepared[Any]] = {}
+
+
+async def by_id(db: AsyncSession, model: type[Row], row_id: str, *, org_id: str) -> Row | None:
+    """Return the live row of an org with this id; no statement where this transaction has read it before."""
+    known: Row | None = db.sync_session.identity_map.get((model, (row_id,), None))
+    if known is None:
+        if model not in _by_id:
+            wanted = select(model).where(model.id == bindparam("id"), model.org_id == bindparam("org"), model.deleted_at == 0)
+            _by_id[model] = Prepared(wanted)
+        known = await _by_id[model].first(db, id=row_id, org=org_id)
+    return known if known is not None and known.org_id == org_id and not known.deleted_at else None
+
+
+class _Made:
+    """A compiled statement: its text, how to bind, and what its rows become."""
+
+    def __init__(self, statement: Any, returns: Sequence[type[Any] | None]) -> None:
+        described = getattr(statement, "column_descriptions", None) or ()
+        parts: list[_Part] = [_part(one.get("entity"), one["expr"]) for one in described]
+        if any(isinstance(part, _Entity) for part in parts):
+            statement = statement.with_only_columns(*(column for part in parts for column in part.columns))
+        if returns:
+            parts = [_Entity(one) if one is not None else _Scalar() for one in returns]
+        # What it reads, where it does nothing else: whatever else waits to be written may go on waiting.
+        self.reads = _tables_of(statement) if isinstance(statement, Select) else None
+        compiled = statement.compile(dialect=DIALECT)
+        self.text = str(compiled)
+        processors = {name: bind.type.dialect_impl(DIALECT).bind_processor(DIALECT) for name, bind in compiled.binds.items()}
+        self._fixed = {name: bind.value for name, bind in compiled.binds.items() if not bind.required}
+        # Columns that a statement does not name and the ORM renews: the time of the change.
+        self._renewed = {column.key: cast(Any, column.onupdate) for column in getattr(compiled, "update_prefetch", ())}
+        self._binds = [(name, processors.get(name)) for name in compiled.positiontup or ()]
+        start = 0
+        for part in parts:
+            part.start = start
+            start += part.width
+        self._parts = parts
+
+    def arguments(self, values: dict[str, Any]) -> list[Any]:
+        found = []
+        for name, processor in self._binds:
+            if name in values:
+                value = values[name]
+            elif name in self._renewed:
+                value = self._renewed[name].arg(None)
+            else:
+                value = self._fixed[name]
+            found.append(value if processor is None else processor(value))
+        return found
+
+    def row(self, db: AsyncSession, row: Sequence[Any], *, fresh: bool) -> Any:
+        if len(self._parts) == 1:
+            return self._parts[0](db, row, fresh)
+        return tuple(part(db, row, fresh) for part in self._parts)
+
+
+def _tables_of(statement: Select[Any]) -> frozenset[str]:
+    return frozenset(element.name for element in visitors.iterate(statement) if isinstance(element, Table))
+
+
+def _part(entity: Any, expression: Any) -> "_Part":
+    if entity is not None and expression is entity:
+        return _Entity(entity)
+    return _Scalar(expression)
+
+
+class _Scalar:
+    """One column."""
+
+    width = 1
+
+    def __init__(self, column: Any = None) -> None:
+        self.start = 0
+        self.columns = [column]
+
+    def __call__(self, _db: AsyncSession, row: Sequence[Any], _fresh: bool) -> Any:
+        return row[self.start]
+
+
+class _Entity:
+    """All columns of a mapped class: the object that the session knows, or a new one that it knows from now on."""
+
+    def __init__(self, entity: Any) -> None:
+        mapper = inspect_(entity).mapper
+        columns = list(mapper.local_table.c)
+        self.start, self.width = 0, len(columns)
+        self._keys = [mapper.get_property_by_column(column).key for column in columns]
+        self.columns = [getattr(entity, key) for key in self._keys]
+        self._manager, self._identity = mapper.class_manager, mapper.identity_key_from_primary_key
+        self._id = self._keys.index("id")
+
+    def __call__(self, db: AsyncSession, row: Sequence[Any], fresh: bool) -> Any:
+        found = row[self.start : self.start + self.width]
+        if found[self._id] is None:  # the empty side of an outer join
+            return None
+        known = db.sync_session.identity_map.get(self._identity((found[self._id],)))
+        if known is not None and not fresh:
+            return known
+        made = known if known is not None else self._manager.new_instance()
+        values = made.__dict__
+        values.update(zip(self._keys, found, strict=True))
+        if known is None:
+            make_transient_to_detached(made)
+            db.add(made)
+        # The session holds what it knows weakly; what was read once is not to be read again in this transaction.
+        db.info.setdefault("read", []).append(made)
+        return made
+
+
+_Part = _Scalar | _Entity
