@@ -1,5 +1,8 @@
 """What a block sends to PostgreSQL: through SQLAlchemy, and past it on the driver (kit/session.py)."""
 
+import importlib
+import pkgutil
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,7 +12,9 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
+import exclave
 from exclave.kit import session
+from exclave.kit.prepared import Prepared
 
 
 @dataclass(frozen=True)
@@ -39,3 +44,15 @@ def sent() -> Iterator[list[Statement]]:
             yield found
         finally:
             event.remove(Engine, "before_cursor_execute", note)
+
+
+def prepared() -> list[tuple[str, Prepared[object]]]:
+    """Every statement of the product that is made once, with its name."""
+    found = {}
+    for module in pkgutil.walk_packages(exclave.__path__, "exclave."):
+        if not re.match(r"exclave\.(engine|domain|api)\b", module.name) or module.name == "exclave.engine.carrier":
+            continue
+        for name, value in vars(importlib.import_module(module.name)).items():
+            each = value.values() if isinstance(value, dict) else (value,)
+            found |= {id(one): (f"{module.name}.{name}", one) for one in each if isinstance(one, Prepared)}
+    return sorted(found.values(), key=lambda one: one[0])

@@ -52,13 +52,36 @@ async def test_no_big_table_is_read_from_end_to_end_and_no_org_either(crowd: Clu
     assert "runner_jobs_owner" in plan
 
 
+async def test_no_statement_that_is_made_once_reads_a_big_table_or_an_org_to_find_a_few_rows(crowd: Cluster) -> None:
+    """Their plans are made once for a connection, whatever they are asked with: each must go by the keys that it is given."""
+    connection = await asyncpg.connect(crowd.engine_url.replace("+asyncpg", ""), server_settings={"jit": "off"})
+    try:
+        sizes = dict(await connection.fetch("select relname, reltuples from pg_class where relkind = 'r'"))
+        await connection.execute("set plan_cache_mode = force_generic_plan")
+        wrong: dict[str, str] = {}
+        for name, prepared in statements.prepared():
+            made = prepared._make()
+            if name == "exclave.api.access._ENTER":
+                continue  # a function
+            plan = await explained(connection, made.text, (None,) * len(made._binds))
+            whole = {table for table in re.findall(r"Seq Scan on (\w+)", plan) if sizes[table] >= _BIG}
+            by_org = set(re.findall(r"\bix_\w+_org_id\b", plan))
+            if whole or by_org:
+                wrong[name] = plan
+        assert wrong == {}, "\n".join(f"{name}:\n{plan}" for name, plan in wrong.items())
+    finally:
+        await connection.close()
+
+
 async def explained(connection: asyncpg.Connection, statement: str, parameters: tuple[Any, ...]) -> str:
     await connection.execute(f"prepare page as {statement}")
     values = ", ".join(_literal(value) for value in parameters)
-    lines = await connection.fetch(f"explain execute page({values})")
+    lines = await connection.fetch("explain execute page" + (f"({values})" if values else ""))
     await connection.execute("deallocate page")
     return "\n".join(line[0] for line in lines)
 
 
 def _literal(value: Any) -> str:
+    if value is None:
+        return "null"
     return "'{" + ",".join(value) + "}'" if isinstance(value, list) else f"'{value}'"

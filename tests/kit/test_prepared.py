@@ -1,13 +1,8 @@
 """Statements made once give what the ORM gives."""
 
-import importlib
-import pkgutil
-import re
-
 import pytest
 from sqlalchemy import ARRAY, String, any_, bindparam, func, select, update
 
-import exclave
 from exclave.domain.apps.models import App, AppConfig
 from exclave.domain.audit.models import AuditRow
 from exclave.kit import errors
@@ -104,18 +99,7 @@ async def test_nothing_is_a_not_found_of_the_callers_words(ctx: Ctx) -> None:
         await OF_ORG.one(ctx.db, org="org" + "0" * 23, or_raise=errors.NotFound("no such app"))
 
 
-def _all_prepared() -> list[tuple[str, Prepared[object]]]:
-    found = {}
-    for module in pkgutil.walk_packages(exclave.__path__, "exclave."):
-        if not re.match(r"exclave\.(engine|domain|api)\b", module.name) or module.name == "exclave.engine.carrier":
-            continue
-        for name, value in vars(importlib.import_module(module.name)).items():
-            each = value.values() if isinstance(value, dict) else (value,)
-            found |= {id(one): (f"{module.name}.{name}", one) for one in each if isinstance(one, Prepared)}
-    return sorted(found.values(), key=lambda one: one[0])
-
-
-@pytest.mark.parametrize(("name", "prepared"), _all_prepared(), ids=lambda value: value if isinstance(value, str) else "")
+@pytest.mark.parametrize(("name", "prepared"), statements.prepared(), ids=lambda value: value if isinstance(value, str) else "")
 def test_every_statement_can_be_made_and_what_it_returns_is_read_in_its_order(name: str, prepared: Prepared[object]) -> None:
     compiled = prepared._make()
     assert "POSTCOMPILE" not in compiled.text, "the text of an IN depends on its length: use any_ of an array"
@@ -134,7 +118,7 @@ async def test_every_statement_of_the_product_is_known_to_the_database(runtime: 
     async with runtime.sweep() as ctx:
         await ctx.db.connection()
         driver = (await (await ctx.db.connection()).get_raw_connection()).driver_connection
-        for name, prepared in _all_prepared():
+        for name, prepared in statements.prepared():
             try:
                 await driver.prepare(prepared._make().text)
             except Exception as error:

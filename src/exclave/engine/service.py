@@ -31,7 +31,7 @@ _WAKE: Prepared[Any] = Prepared(
 _WAKE_WAITING: Prepared[Any] = Prepared(
     text("""
 insert into wakeup (workflow_id, waited_for, due)
-select distinct install_workflow_id, '', clock_timestamp() from install_workflow_steps where waits_for = :on
+select distinct install_workflow_id, '', clock_timestamp() from install_workflow_steps where waits_for = :on and waits_for <> ''
 union all select '', :on, clock_timestamp() + cast(:later as interval)
 """)
 )

@@ -85,13 +85,7 @@ def _give_id(target: Row, _args: object, kwargs: dict[str, Any]) -> None:
 
 def connect(url: str, *, pool: int, overflow: int = 0, settings: dict[str, str] | None = None) -> AsyncEngine:
     """Open a pool of connections as the role that the URL names."""
-    server_settings = {
-        "jit": "off",
-        "plan_cache_mode": "force_generic_plan",  # what is prepared is planned once: everything hot is found by its keys
-        "timezone": "UTC",
-        "application_name": "exclave",
-        **(settings or {}),
-    }
+    server_settings = {"jit": "off", "timezone": "UTC", "application_name": "exclave", **(settings or {})}
     return create_async_engine(
         url,
         pool_size=pool,

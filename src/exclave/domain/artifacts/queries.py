@@ -4,7 +4,7 @@ from sqlalchemy import Select, bindparam, select
 
 from exclave.domain.artifacts.models import Blob, OCIArtifact
 from exclave.kit.context import Actor
-from exclave.kit.prepared import Prepared
+from exclave.kit.prepared import Prepared, in_org
 
 
 def visible_to(actor: Actor) -> Select[OCIArtifact]:
@@ -12,9 +12,7 @@ def visible_to(actor: Actor) -> Select[OCIArtifact]:
 
 
 OF_OWNER: Prepared[OCIArtifact] = Prepared(
-    select(OCIArtifact).where(
-        OCIArtifact.owner_id == bindparam("owner"), OCIArtifact.org_id == bindparam("org"), OCIArtifact.deleted_at == 0
-    )
+    select(OCIArtifact).where(OCIArtifact.owner_id == bindparam("owner"), in_org(OCIArtifact), OCIArtifact.deleted_at == 0)
 )
 
 

@@ -6,7 +6,7 @@ from exclave.domain.artifacts.models import OCIArtifact
 from exclave.domain.builds.models import ComponentBuild
 from exclave.domain.components.models import Component
 from exclave.kit.context import Actor
-from exclave.kit.prepared import Prepared
+from exclave.kit.prepared import Prepared, in_org
 
 
 def visible_to(actor: Actor) -> Select[ComponentBuild]:
@@ -28,7 +28,7 @@ def of_app(actor: Actor, app_id: str) -> Select[ComponentBuild]:
 NEWEST_ACTIVE: Prepared[ComponentBuild] = Prepared(
     select(ComponentBuild)
     .where(
-        ComponentBuild.org_id == bindparam("org"),
+        in_org(ComponentBuild),
         ComponentBuild.deleted_at == 0,
         ComponentBuild.component_config_connection_id == bindparam("connection"),
         ComponentBuild.status == "active",

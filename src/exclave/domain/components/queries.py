@@ -7,7 +7,7 @@ from exclave.domain.apps.models import AppConfig
 from exclave.domain.components.models import Component, ComponentConfigConnection, ComponentDependency, TypedConfig
 from exclave.kit.context import Actor
 from exclave.kit.ids import is_id
-from exclave.kit.prepared import Prepared
+from exclave.kit.prepared import Prepared, in_org
 
 
 def visible_to(actor: Actor) -> Select[Component]:
@@ -68,7 +68,7 @@ PINNED: Prepared[ComponentConfigConnection] = Prepared(
     select(ComponentConfigConnection)
     .outerjoin(AppConfig, AppConfig.id == ComponentConfigConnection.app_config_id)
     .where(
-        ComponentConfigConnection.org_id == bindparam("org"),
+        in_org(ComponentConfigConnection),
         ComponentConfigConnection.deleted_at == 0,
         ComponentConfigConnection.component_id == any_(bindparam("components", type_=ARRAY(String))),
         _of_version <= bindparam("version"),
@@ -94,7 +94,7 @@ def of_app_config(actor: Actor, app_config_id: str) -> Select[str]:
 TYPED: dict[type[TypedConfig], Prepared[TypedConfig]] = {
     kind: Prepared(
         select(kind).where(
-            kind.org_id == bindparam("org"),
+            in_org(kind),
             kind.component_config_connection_id == any_(bindparam("connections", type_=ARRAY(String))),
         )
     )

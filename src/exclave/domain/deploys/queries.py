@@ -1,6 +1,6 @@
 """Every SELECT on deploys, limited to what the actor may see."""
 
-from sqlalchemy import ARRAY, Select, String, any_, bindparam, select
+from sqlalchemy import ARRAY, Select, String, any_, bindparam, func, select
 
 from exclave.domain.builds.models import ComponentBuild
 from exclave.domain.components.models import Component, ComponentConfigConnection
@@ -8,7 +8,7 @@ from exclave.domain.deploys.models import InstallDeploy
 from exclave.domain.installs.models import Install, InstallComponent
 from exclave.engine.models import WorkflowStep
 from exclave.kit.context import Actor
-from exclave.kit.prepared import Prepared
+from exclave.kit.prepared import Prepared, in_org
 
 
 def visible_to(actor: Actor) -> Select[InstallDeploy]:
@@ -28,7 +28,7 @@ _LIVE = (
     .join(Component, Component.id == InstallDeploy.component_id)
     .join(InstallComponent, InstallComponent.id == InstallDeploy.install_component_id)
     .join(Install, Install.id == InstallDeploy.install_id)
-    .where(InstallDeploy.org_id == bindparam("org"), InstallDeploy.deleted_at == 0)
+    .where(in_org(InstallDeploy), InstallDeploy.deleted_at == 0)
 )
 
 # The deploy that a step made.
@@ -37,10 +37,17 @@ BY_KEY: Prepared[Surrounded] = Prepared(_LIVE.where(InstallDeploy.step_key == bi
 # The deploy whose plan one of these steps made.
 PLANNED_BY: Prepared[Surrounded] = Prepared(
     _LIVE.where(
-        InstallDeploy.id.in_(
-            select(WorkflowStep.step_target_id).where(
-                WorkflowStep.id == any_(bindparam("steps", type_=ARRAY(String))),
-                WorkflowStep.step_target_type == InstallDeploy.__tablename__,
+        # As an array, so that the steps are looked at first, and by their ids.
+        InstallDeploy.id
+        == any_(
+            func.array(
+                select(WorkflowStep.step_target_id)
+                .where(
+                    WorkflowStep.id == any_(bindparam("steps", type_=ARRAY(String))),
+                    WorkflowStep.step_target_type == InstallDeploy.__tablename__,
+                )
+                .scalar_subquery(),
+                type_=ARRAY(String),
             )
         )
     )

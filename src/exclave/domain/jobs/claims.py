@@ -229,6 +229,7 @@ async def _take(
     execution.org_id = job.org_id
     execution.runner_job_id = job.id
     execution.runner_id = job.runner_id
+    execution.serial_key = job.serial_key
     execution.epoch = job.execution_count
     ctx.db.add(execution)
     return Taken(job, execution)

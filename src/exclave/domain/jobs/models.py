@@ -81,6 +81,7 @@ class RunnerJobExecution(Tenant):
     finished_at: Mapped[datetime | None]
     ended_by: Mapped[str] = mapped_column(default="")  # runner | lost | unheard | timeout: who said that it is over
     runner_id: Mapped[str] = mapped_column(String(26), default="")  # of the job, so that a heartbeat finds its leases at once
+    serial_key: Mapped[str] = mapped_column(default="")  # of the job, so that a claim sees at once whether it is in use
     claim_key: Mapped[str] = mapped_column(default="")  # of the call that claimed it, so that a repeated call gets the same answer
 
     @classmethod
@@ -89,6 +90,7 @@ class RunnerJobExecution(Tenant):
             UniqueConstraint("runner_job_id", "epoch"),
             Index("executions_leased", "leased_until", postgresql_where=text("leased_until is not null")),
             Index("executions_once", "runner_id", "claim_key", unique=True, postgresql_where=text("claim_key <> ''")),
+            Index("executions_serial", "serial_key", postgresql_where=text("leased_until is not null and serial_key <> ''")),
             Index("executions_of_runner", "runner_id", postgresql_where=text("leased_until is not null")),
         )
 

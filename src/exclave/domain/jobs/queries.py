@@ -21,7 +21,6 @@ from sqlalchemy import (
     false,
     func,
     null,
-    or_,
     select,
     update,
 )
@@ -37,7 +36,7 @@ from exclave.domain.jobs.models import (
 )
 from exclave.domain.runners import access
 from exclave.kit.context import Actor
-from exclave.kit.prepared import Prepared
+from exclave.kit.prepared import Prepared, in_org
 
 
 def visible_to(actor: Actor) -> Select[RunnerJob]:
@@ -63,26 +62,21 @@ def of_runner(actor: Actor, runner_id: str, *, groups: Collection[str], statuses
     return jobs.order_by(RunnerJob.created_at.desc(), RunnerJob.id)
 
 
-@functools.cache  # made once: its aliases cost more than the rest of a claim, and SQLAlchemy never changes an expression
+@functools.cache  # made once: its alias costs more than the rest of a statement, and SQLAlchemy never changes an expression
 def serial_key_in_use() -> ColumnElement[bool]:
-    """Does another job with the serial key of this one run, or still stop?"""
-    other, execution = aliased(RunnerJob), aliased(RunnerJobExecution)
-    running = (
-        select(1)
-        .select_from(other)
-        .outerjoin(execution, execution.id == other.current_execution_id)
-        .where(
-            other.serial_key == RunnerJob.serial_key,
-            other.id != RunnerJob.id,
-            or_(other.status == "in-progress", execution.leased_until.is_not(None)),
-        )
-        .correlate(RunnerJob)
+    """Does an execution of another job with the serial key of this one hold a lease: it runs, or it was cancelled and still stops?"""
+    execution = aliased(RunnerJobExecution)
+    holds = exists().where(
+        execution.serial_key == RunnerJob.serial_key,
+        execution.serial_key != "",
+        execution.leased_until.is_not(None),
+        execution.runner_job_id != RunnerJob.id,
     )
-    return and_(RunnerJob.serial_key != "", exists(running))
+    return and_(RunnerJob.serial_key != "", holds.correlate(RunnerJob))
 
 
 BY_KEY: Prepared[RunnerJob] = Prepared(
-    select(RunnerJob).where(RunnerJob.step_key == bindparam("key"), RunnerJob.org_id == bindparam("org"), RunnerJob.deleted_at == 0)
+    select(RunnerJob).where(RunnerJob.step_key == bindparam("key"), in_org(RunnerJob), RunnerJob.deleted_at == 0)
 )
 
 # Does a job wait that may be told of the end of another with its serial key?
@@ -104,7 +98,7 @@ def _taking(*wanted: ColumnElement[bool]) -> Prepared[tuple[RunnerJob, datetime]
     picked = (
         select(RunnerJob.id)
         .where(
-            RunnerJob.org_id == bindparam("org"),
+            in_org(RunnerJob),
             RunnerJob.runner_id == bindparam("runner"),
             RunnerJob.deleted_at == 0,
             RunnerJob.status == "available",
@@ -140,7 +134,7 @@ TAKE_ONE = _taking(RunnerJob.id == bindparam("job"))
 CLAIMED_BEFORE: Prepared[RunnerJobExecution] = Prepared(
     update(RunnerJobExecution)
     .where(
-        RunnerJobExecution.org_id == bindparam("org"),
+        in_org(RunnerJobExecution),
         RunnerJobExecution.runner_id == bindparam("runner"),
         RunnerJobExecution.claim_key == bindparam("key"),
         RunnerJobExecution.claim_key != "",
@@ -159,7 +153,7 @@ _LIVE = (
     .join(RunnerJob, RunnerJob.id == RunnerJobExecution.runner_job_id)
     .where(
         RunnerJobExecution.id == bindparam("execution"),
-        RunnerJobExecution.org_id == bindparam("org"),
+        in_org(RunnerJobExecution),
         RunnerJob.id == bindparam("job"),
         RunnerJob.runner_id == bindparam("runner"),
         RunnerJob.current_execution_id == RunnerJobExecution.id,
@@ -261,19 +255,19 @@ def live_execution(
 
 
 PLAN_OF: Prepared[RunnerJobPlan] = Prepared(
-    select(RunnerJobPlan).where(RunnerJobPlan.runner_job_id == bindparam("job"), RunnerJobPlan.org_id == bindparam("org"))
+    select(RunnerJobPlan).where(RunnerJobPlan.runner_job_id == bindparam("job"), in_org(RunnerJobPlan))
 )
 
 RESULT_OF: Prepared[RunnerJobExecutionResult] = Prepared(
     select(RunnerJobExecutionResult).where(
-        RunnerJobExecutionResult.runner_job_execution_id == bindparam("execution"), RunnerJobExecutionResult.org_id == bindparam("org")
+        RunnerJobExecutionResult.runner_job_execution_id == bindparam("execution"), in_org(RunnerJobExecutionResult)
     )
 )
 
 # With the text that may be shown, byte for byte.
 OUTPUTS_OF: Prepared[tuple[RunnerJobExecutionOutputs, str]] = Prepared(
     select(RunnerJobExecutionOutputs, cast(RunnerJobExecutionOutputs.outputs, Text).label("shown")).where(
-        RunnerJobExecutionOutputs.runner_job_execution_id == bindparam("execution"), RunnerJobExecutionOutputs.org_id == bindparam("org")
+        RunnerJobExecutionOutputs.runner_job_execution_id == bindparam("execution"), in_org(RunnerJobExecutionOutputs)
     )
 )
 

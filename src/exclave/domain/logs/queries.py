@@ -5,7 +5,7 @@ from sqlalchemy import Select, bindparam, func, select, update
 from exclave.domain.logs import rules
 from exclave.domain.logs.models import LogRecord, LogStream
 from exclave.kit.context import Actor
-from exclave.kit.prepared import Prepared
+from exclave.kit.prepared import Prepared, in_org
 
 
 def visible_to(actor: Actor) -> Select[LogStream]:
@@ -17,7 +17,7 @@ def by_id(actor: Actor, stream_id: str) -> Select[LogStream]:
 
 
 _OWNED = (
-    LogStream.org_id == bindparam("org"),
+    in_org(LogStream),
     LogStream.owner_type == bindparam("owner_type"),
     LogStream.owner_id == bindparam("owner"),
     LogStream.deleted_at == 0,

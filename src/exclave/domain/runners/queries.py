@@ -7,7 +7,7 @@ from sqlalchemy import Select, bindparam, select
 from exclave.domain.runners import access
 from exclave.domain.runners.models import Runner, RunnerGroup, RunnerGroupSettings, RunnerHealthCheck, RunnerHeartBeat
 from exclave.kit.context import Actor
-from exclave.kit.prepared import Prepared
+from exclave.kit.prepared import Prepared, in_org
 
 
 def visible_to(actor: Actor) -> Select[Runner]:
@@ -24,7 +24,7 @@ OF_OWNER: Prepared[Runner] = Prepared(
     .where(
         RunnerGroup.owner_type == bindparam("owner_type"),
         RunnerGroup.owner_id == bindparam("owner"),
-        RunnerGroup.org_id == bindparam("org"),
+        in_org(RunnerGroup),
         RunnerGroup.deleted_at == 0,
         Runner.deleted_at == 0,
     )

@@ -6,7 +6,7 @@ from sqlalchemy import Select, String, bindparam, cast, func, or_, select, text,
 
 from exclave.domain.states.models import InstallState, InstallStateBranch
 from exclave.kit.context import Actor
-from exclave.kit.prepared import Prepared
+from exclave.kit.prepared import Prepared, in_org
 
 # Name, contents, id and org of every branch that has contents. No org: any.
 BRANCHES_OF: Prepared[tuple[str, bytes, str, str]] = Prepared(
@@ -14,7 +14,7 @@ BRANCHES_OF: Prepared[tuple[str, bytes, str, str]] = Prepared(
         InstallStateBranch.install_id == bindparam("install"),
         InstallStateBranch.contents.is_not(None),
         InstallStateBranch.deleted_at == 0,
-        or_(cast(bindparam("org"), String) == "", InstallStateBranch.org_id == bindparam("org")),
+        or_(cast(bindparam("org"), String) == "", in_org(InstallStateBranch)),
     )
 )
 

@@ -12,7 +12,7 @@ from exclave.domain.workspaces.models import (
     TerraformWorkspaceStateJSON,
 )
 from exclave.kit.context import Actor
-from exclave.kit.prepared import Prepared
+from exclave.kit.prepared import Prepared, in_org
 
 
 def visible_to(actor: Actor) -> Select[TerraformWorkspace]:
@@ -32,7 +32,7 @@ def by_id(actor: Actor, workspace_id: str) -> Select[TerraformWorkspace]:
 
 OF_OWNER: Prepared[TerraformWorkspace] = Prepared(
     select(TerraformWorkspace).where(
-        TerraformWorkspace.org_id == bindparam("org"),
+        in_org(TerraformWorkspace),
         TerraformWorkspace.owner_type == bindparam("owner_type"),
         TerraformWorkspace.owner_id == bindparam("owner"),
         TerraformWorkspace.deleted_at == 0,
