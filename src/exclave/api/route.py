@@ -228,7 +228,7 @@ def handler_of(
         if above_ids and request.scope["raw_path"].endswith(b"/"):
             raise errors.NotFound("the id at the end of the path is empty")
         in_path = {name: str(request.path_params[f"p{position}"]) for position, name in enumerate(names)}
-        reply, page = Reply(), Page(request.query_params)
+        reply, page = Reply(), Page(request.query_params) if bind.pages else None
         raw = await read_body(request, operation.limit) if bind.reads_body else b""
         if not operation.needs_token:
             result = await operation.function(**bind(request, in_path, reply, page, raw, runtime=runtime()))
@@ -243,7 +243,7 @@ def handler_of(
             async with access.entered(runtime(), request, operation.audience, needs_org=operation.needs_org) as ctx:
                 actor = ctx.actor
             result = await operation.function(**bind(request, in_path, reply, page, raw, actor=actor, runtime=runtime()))
-        headers = {"X-Nuon-Trace-ID": trace_id, "X-Nuon-API-Version": version, **page.headers(), **reply.headers}
+        headers = {"X-Nuon-Trace-ID": trace_id, "X-Nuon-API-Version": version, **(page.headers() if page else {}), **reply.headers}
         if isinstance(result, Response):
             result.headers.update(headers)
             return result
@@ -286,10 +286,13 @@ class _binder:
                 self._in_path.append(name)
             else:
                 self._plain.append((name, kind, default))
+        self.pages = any(what == "page" for _, what in self._given)
         self.enters = any(what == "enter" for _, what in self._given)
         self.reads_body = self._body is not None or any(what == "raw" for _, what in self._given)
 
-    def __call__(self, request: AnyRequest, in_path: dict[str, str], reply: Reply, page: Page, raw: bytes, **tools: Any) -> dict[str, Any]:
+    def __call__(
+        self, request: AnyRequest, in_path: dict[str, str], reply: Reply, page: Page | None, raw: bytes, **tools: Any
+    ) -> dict[str, Any]:
         available = {**tools, "reply": reply, "page": page, "request": request, "raw": raw}
         bound = {name: available[what] for name, what in self._given}
         for name in self._in_path:

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 
 import asyncpg
@@ -13,7 +14,7 @@ from exclave.kit.blobs import Blobs
 from exclave.kit.bus import Bus
 from exclave.kit.crypto import Master
 from exclave.kit.events import Events
-from exclave.kit.session import on_driver
+from exclave.kit.session import on_driver, transaction
 
 
 @dataclass(frozen=True)
@@ -81,27 +82,22 @@ class Runtime:
             await enter(ctx.db, actor)
             yield ctx
 
-    @contextlib.asynccontextmanager
-    async def unknown(self) -> AsyncIterator[Ctx]:
+    def unknown(self) -> AbstractAsyncContextManager[Ctx]:
         """Open the transaction of a request whose caller is not known yet: row-level security shows nothing until it is."""
-        async with self._transaction(self.app(), SYSTEM) as ctx:
-            yield ctx
+        return self._transaction(self.app(), SYSTEM)
 
-    @contextlib.asynccontextmanager
-    async def sweep(self, actor: Actor = SYSTEM) -> AsyncIterator[Ctx]:
+    def sweep(self, actor: Actor = SYSTEM) -> AbstractAsyncContextManager[Ctx]:
         """Open a transaction across orgs, for workflows and sweeps."""
-        async with self._transaction(self.engine(), actor) as ctx:
-            yield ctx
+        return self._transaction(self.engine(), actor)
 
     @contextlib.asynccontextmanager
     async def _transaction(self, session: AsyncSession, actor: Actor) -> AsyncIterator[Ctx]:
-        async with session:
-            ctx = Ctx(db=session, actor=actor, runtime=self)
-            try:
-                async with session.begin():
-                    yield ctx
-            except DBAPIError as error:
-                raise _translated(error) from error
+        ctx = Ctx(db=session, actor=actor, runtime=self)
+        try:
+            async with transaction(session):
+                yield ctx
+        except DBAPIError as error:
+            raise _translated(error) from error
         for topic in ctx._pokes:
             self.bus.poke(topic)
 

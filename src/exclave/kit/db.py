@@ -100,6 +100,7 @@ def connect(url: str, *, pool: int, overflow: int = 0, settings: dict[str, str] 
             "server_settings": server_settings,
             "timeout": 10,
             "statement_cache_size": _STATEMENTS,
+            "max_cacheable_statement_size": 0,  # none is too long: a page's has 60 kB, and planning takes longer than running
             "prepared_statement_cache_size": _STATEMENTS,
         },
     )

@@ -6,21 +6,25 @@ a statement made once and run by the driver 0.06 (measured on 2 cores). So whate
 the tables does not matter.
 """
 
+import asyncio
+import contextlib
+import functools
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 import asyncpg
 import msgspec
-from sqlalchemy import ClauseElement, Column, types
+from sqlalchemy import ClauseElement, Column, Connection, Engine, types
 from sqlalchemy import inspect as inspect_
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.exc import StaleDataError
-from sqlalchemy.util import IdentitySet, await_only
+from sqlalchemy.pool import PoolProxiedConnection
+from sqlalchemy.util import IdentitySet, await_only, greenlet_spawn
 
 
 def encoded(value: object) -> str:
@@ -42,6 +46,11 @@ DIALECT = PGDialect_asyncpg(json_serializer=encoded)  # type: ignore[no-untyped-
 class OneFlush(Session):
     """A session whose flush is one statement. What this does not know (deletions, SQL expressions, odd keys) is left to the ORM."""
 
+    begun: "_Begun | None" = None  # inside `transaction`
+
+    def get_bind(self, *args: Any, **named: Any) -> Engine | Connection:
+        return super().get_bind(*args, **named) if self.begun is None else self.begun.connection
+
     def flush(self, objects: Sequence[Any] | None = None) -> None:
         writes = _writes(self) if objects is None and not self.deleted else None
         if writes is None:
@@ -57,6 +66,7 @@ class OneFlush(Session):
         self._register_persistent({inspect_(row) for row in (*self.new, *_dirty(self))})
 
     def _driver(self) -> asyncpg.Connection:
+        """The driver's connection; a transaction is begun on it."""
         known = known_driver(self)
         if known is not None:
             return known
@@ -72,10 +82,79 @@ class OneFlush(Session):
         return driver
 
 
-def known_driver(session: Session) -> asyncpg.Connection | None:
-    """The driver's connection of the session's transaction, once it was asked for."""
+def known_driver(session: "OneFlush") -> asyncpg.Connection | None:
+    """The driver's connection of the session's transaction, once it was asked for; in a savepoint, once that is set."""
+    nested = session.get_nested_transaction()
+    if nested is not None and not nested._connections:
+        return None
+    if session.begun is not None:
+        return session.begun.driver
     transaction, driver = session.info.get("driver", (None, None))
     return driver if transaction is not None and transaction is session.get_transaction() else None
+
+
+class _Begun:
+    """A connection of the pool on which the driver has begun a transaction."""
+
+    def __init__(self, engine: Engine, pooled: PoolProxiedConnection) -> None:
+        self.engine, self.pooled = engine, pooled
+        self.adapted: Any = pooled.dbapi_connection
+        self.driver = cast(asyncpg.Connection, pooled.driver_connection)
+
+    @functools.cached_property
+    def connection(self) -> Connection:
+        """The same as the ORM sees it, which finds a transaction there and begins none."""
+        return Connection(self.engine, self.pooled)
+
+    def give_back(self) -> None:
+        """Roll back what was not committed, and return the connection to the pool. One that is gone, or whose BEGIN nobody waited for
+        to the end, is no use to anybody."""
+        if self.pooled.is_valid and (self.driver.is_closed() or (self.adapted._transaction is None and self.driver.is_in_transaction())):
+            self.pooled.invalidate()
+        if "connection" in self.__dict__:
+            self.connection.close()
+        else:
+            self.pooled.close()
+
+
+@contextlib.asynccontextmanager
+async def transaction(db: AsyncSession) -> AsyncIterator[None]:
+    """The one transaction of a session, begun and committed on the driver: 0.1 ms of processor, SQLAlchemy takes 0.25.
+
+    What runs through the ORM joins it. Afterwards the session is closed.
+    """
+    session = cast(OneFlush, db.sync_session)
+    engine = cast(Engine, session.bind)
+    begun = _Begun(engine, await greenlet_spawn(engine.raw_connection))
+    try:
+        try:
+            await begun.adapted._start_transaction()
+        except Exception:
+            # Fails too, and has SQLAlchemy give up the connections that are gone.
+            await greenlet_spawn(begun.connection.exec_driver_sql, "select 1")
+            raise
+        session.begun = begun
+        yield
+        if session.in_transaction():
+            await greenlet_spawn(session.commit)  # writes what is left, and commits where the ORM took part
+        if begun.adapted._transaction is not None:
+            try:
+                await begun.adapted._call_and_discard(begun.adapted._transaction.commit)
+            except _DRIVERS as error:
+                raise _raised("commit", error) from error
+    finally:
+        session.begun = None
+        ending = greenlet_spawn(_end, session, begun)
+        # After a commit there is nothing to wait for; a rollback must not be left halfway.
+        await (ending if begun.adapted._transaction is None else asyncio.shield(asyncio.ensure_future(ending)))
+
+
+def _end(session: Session, begun: _Begun) -> None:
+    try:
+        if session.in_transaction() or session.identity_map:
+            session.close()
+    finally:
+        begun.give_back()
 
 
 async def on_driver(
@@ -110,13 +189,22 @@ async def _fetch(driver: asyncpg.Connection, statement: str, values: Sequence[An
     """Fetch, with the errors that SQLAlchemy would raise."""
     try:
         rows: list[asyncpg.Record] = await driver.fetch(statement, *values)
-        return rows
-    except asyncpg.IntegrityConstraintViolationError as error:
-        raise IntegrityError(statement, None, error, hide_parameters=True) from error
-    except asyncpg.PostgresError as error:
-        raise DBAPIError(statement, None, error, hide_parameters=True) from error
-    except (OSError, asyncpg.InterfaceError) as error:
-        raise InterfaceError(statement, None, error, hide_parameters=True, connection_invalidated=True) from error
+    except _DRIVERS as error:
+        raise _raised(statement, error) from error
+    return rows
+
+
+_DRIVERS = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
+
+
+def _raised(statement: str, error: Exception) -> DBAPIError:
+    """What SQLAlchemy would raise for an error of the driver."""
+    match error:
+        case asyncpg.IntegrityConstraintViolationError():
+            return IntegrityError(statement, None, error, hide_parameters=True)
+        case asyncpg.PostgresError():
+            return DBAPIError(statement, None, error, hide_parameters=True)
+    return InterfaceError(statement, None, error, hide_parameters=True, connection_invalidated=True)
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,8 @@ def _result(node: Node, facts: Facts) -> None:
 
 def merged(jobs: list[runners.RunnerJob]) -> Any:
     """The outputs of several jobs as one object, the newest winning, objects merged deeply. Values keep their bytes."""
-    given = [job.outputs for job in jobs if isinstance(job.outputs, msgspec.Raw)]  # jobs come newest first
+    # Jobs come newest first. Most plans have no outputs.
+    given = [job.outputs for job in jobs if isinstance(job.outputs, msgspec.Raw) and bytes(job.outputs) != b"{}"]
     if len(given) == 1:
         return given[0]
     result: dict[str, Any] = {}

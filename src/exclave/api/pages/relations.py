@@ -196,16 +196,17 @@ def _by_id(name: str, table: Table, key: str) -> Link:
     return Link(name, table, key, lambda: table.model.id, by_id=True)  # type: ignore[attr-defined]
 
 
-def _below(name: str, table: Table, column: str, *, many: bool = False, newest: bool = False, key: str = "id") -> Link:
+def _below(name: str, table: Table, column: str, *, many: bool = False, newest: bool = False, seldom: bool = False) -> Link:
     """Rows that name their parent in a column; lists newest first."""
     model: Any = table.model
     return Link(
         name,
         table,
-        key,
+        "id",
         lambda: getattr(model, column),
         many=many,
         newest=newest,
+        seldom=seldom,
         order=lambda: (model.created_at.desc(), model.id) if many or newest else (),
     )
 
@@ -239,7 +240,7 @@ LINKS: Links = {
         _by_id("app_sandbox_config", SANDBOX_CONFIG, "app_sandbox_config_id"),
         _owned("runner_jobs", JOB, many=True),
         _owned("log_stream", LOG_STREAM),
-        _below("action_workflow_runs", ACTION_RUN, "sandbox_run_id", many=True),
+        _below("action_workflow_runs", ACTION_RUN, "sandbox_run_id", many=True, seldom=True),
         _by_id("workflow", WORKFLOW, "install_workflow_id"),
     ),
     accounts.Account: (Link("roles", ROLE, "id", lambda: AccountRole.account_id, many=True, order=lambda: (Role.created_at, Role.id)),),
@@ -255,9 +256,9 @@ LINKS: Links = {
     workflows.Workflow: (
         CREATED_BY,
         _in_order("steps", STEP, "install_workflow_id", "group_idx", "group_retry_idx", "idx"),
-        _below("install_deploys", DEPLOY, "install_workflow_id", many=True),
-        _below("install_sandbox_runs", SANDBOX_RUN, "install_workflow_id", many=True),
-        _below("install_action_workflow_runs", ACTION_RUN, "install_workflow_id", many=True),
+        _below("install_deploys", DEPLOY, "install_workflow_id", many=True, seldom=True),
+        _below("install_sandbox_runs", SANDBOX_RUN, "install_workflow_id", many=True, seldom=True),
+        _below("install_action_workflow_runs", ACTION_RUN, "install_workflow_id", many=True, seldom=True),
     ),
     workflows.WorkflowStep: (
         CREATED_BY,

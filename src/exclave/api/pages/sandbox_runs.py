@@ -3,11 +3,11 @@
 import functools
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, select
 
 from exclave.api.pages.derived import FINISHERS
 from exclave.api.pages.relations import LINKS, SANDBOX_RUN
-from exclave.api.pages.tree import Statement, Tree, parameter
+from exclave.api.pages.tree import Page, Tree, parameter
 from exclave.domain.installs.models import Install
 from exclave.domain.sandboxes.models import InstallSandboxRun
 from exclave.kit import errors
@@ -31,43 +31,31 @@ _EVERYTHING = Tree(SANDBOX_RUN, LINKS, FINISHERS)
 async def sandbox_runs(ctx: Ctx, install: str, *, offset: int, fetch: int, everything: bool) -> list[Shape]:
     """Return at most `fetch` runs of an install (id or name), newest first, at the original's depth or with everything below them.
 
-    The last of `fetch` runs only tells that there are more, and has nothing below it. One statement finds the install and its runs,
-    then one for each wave of nested objects: a constant number, whatever the rows.
+    The last of `fetch` runs only tells that there are more, and has nothing below it. One statement finds the install, its runs and what
+    hangs on them, then one more for each wave below: a constant number, whatever the rows.
     Errors: NotFound for an install that the caller may not see.
     """
-    found = await _page(is_id(install)).rows(ctx.db, install, ctx.org_id, offset, fetch)
-    if not found:
+    page = _page(is_id(install), everything)
+    found: list[Shape] | None = await page.read(ctx, install, ctx.org_id, offset, fetch, at_most=max(fetch - 1, 0))
+    if found is None:
         raise errors.NotFound(f"no install {install!r} in this org")
-    rows = [row for run_id, _, *row in found if run_id is not None]  # an install without runs is one row of nothing
-    tree = _EVERYTHING if everything else _AS_THE_ORIGINAL
-    shown, rest = rows[: max(fetch - 1, 0)], rows[max(fetch - 1, 0) :]
-    return [*await tree.grow(ctx, shown), *map(tree.bare, rest)]
+    return found
 
 
 @functools.cache
-def _page(by_id: bool) -> Statement:
-    """The install named by $1 in the org $2, and its runs from offset $3 on, at most $4.
-
-    It also says, for the rest of the transaction, that plans are kept: to plan the waves takes longer than to run them, and lists
-    of keys that happen to be empty or short mislead the planner.
-    """
-    kept = func.set_config("plan_cache_mode", "force_generic_plan", True)
+def _page(by_id: bool, everything: bool) -> Page:
+    """The install named by $1 in the org $2, and its runs from offset $3 on, at most $4."""
     run = InstallSandboxRun
     named: ColumnElement[bool] = (Install.id if by_id else Install.name) == parameter(1, "text")
     mine = select(Install.id).where(named, Install.org_id == parameter(2, "text"), Install.deleted_at == 0)
     install = mine.order_by(Install.created_at).limit(1).cte("mine")
     newest_first: tuple[Any, ...] = (run.created_at.desc(), run.id.desc())
-    page = (
+    ids = (
         select(run.id)
         .where(run.install_id == select(install.c.id).scalar_subquery(), run.deleted_at == 0, run.status.not_in(_HIDDEN))
         .order_by(*newest_first)
         .offset(parameter(3, "bigint"))
         .limit(parameter(4, "bigint"))
-        .subquery()
     )
-    return Statement(
-        select(run.id, kept, *_EVERYTHING.columns)
-        .select_from(install)
-        .outerjoin(run, run.id.in_(select(page.c.id)))
-        .order_by(*newest_first)
-    )
+    tree = _EVERYTHING if everything else _AS_THE_ORIGINAL
+    return Page(tree, ids=ids, order=newest_first, last=parameter(4, "bigint"), beside=select(install.c.id))

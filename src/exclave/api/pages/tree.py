@@ -23,6 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from exclave.kit.context import Ctx, Facts
 from exclave.kit.db import Base, Encrypted, RawJSON
+from exclave.kit.session import on_driver
 
 # What a page says about its rows.
 
@@ -58,6 +59,7 @@ class Link:
     by_id: bool = False  # match is the child's id: its own children need not wait for it
     order: Callable[[], Sequence[Any]] = tuple
     newest: bool = False  # only the newest row of each parent
+    seldom: bool = False  # most parents have none: what is below waits for the rows, and costs nothing where there are none
 
 
 Links = Mapping[type[msgspec.Struct], Sequence[Link]]
@@ -102,11 +104,13 @@ class Tree:
 
         At most one statement a wave; then the derived fields are computed, children before parents.
         """
-        roots = [_node(self.root.shape, *row) for row in rows]
-        grown: Grown = {None: roots}
+        grown: Grown = {None: [_node(self.root.shape, *row) for row in rows]}
         for wave in self._waves:
             await wave.fill(ctx.db, grown)
-        facts = ctx.runtime.settings
+        return self._finish(ctx, grown)
+
+    def _finish(self, ctx: Ctx, grown: "Grown") -> list[Any]:
+        roots, facts = grown[None], ctx.runtime.settings
         for use, finish in self._finishers:
             for node in grown[use]:
                 finish(node, facts)
@@ -130,10 +134,56 @@ class Tree:
     @functools.cached_property
     def _waves(self) -> "list[_Wave]":
         # Not at import: tables know all their columns only when every module is there.
+        return [_Wave(self.links, uses) for uses in self._by_wave]
+
+    @property
+    def _by_wave(self) -> "list[list[_Use]]":
         waves: dict[int, list[_Use]] = defaultdict(list)
         for use in self._uses:
             waves[use.wave].append(use)
-        return [_Wave(self.links, uses) for _, uses in sorted(waves.items())]
+        return [uses for _, uses in sorted(waves.items())]
+
+
+class Page:
+    """A page of a tree's root rows and the first wave below them as one statement, whose parameters are its caller's.
+
+    `ids` selects `id` of the rows; `order` is theirs. The last of the rows that `last`, a parameter of the statement, counts only tells
+    that there are more and has nothing below it. `beside` selects one row, or none where there can be no page.
+    """
+
+    def __init__(self, tree: Tree, *, ids: Select[Any], order: Sequence[Any], last: ColumnElement[Any], beside: Select[Any]) -> None:
+        self._tree = tree
+        model: Any = tree.root.model
+        wanted, first = ids.subquery(), tree._by_wave[0]
+        keys = sorted({use.by.link.key for use in first})
+        place = func.row_number().over(order_by=order).label("place")
+        columns = {attribute.key: attribute.columns[0] for attribute in model.__mapper__.column_attrs}
+        page = (
+            select(model.id.label("root"), place, *tree.columns, *(columns[key].label(f"key_{key}") for key in keys))
+            .join(wanted, wanted.c.id == model.id)
+            .cte("page")
+        )
+        there = beside.subquery()
+        rows = select(literal(_ROOT).label("link"), page.c.root.label("key"), page.c.doc, page.c["keys"], page.c.raw)
+        rows = rows.select_from(there).outerjoin(page, literal(True)).order_by(page.c.place)
+        held = {key: func.array(select(page.c[f"key_{key}"]).where(page.c.place < last).scalar_subquery()) for key in keys}
+        self._wave = _Wave(tree.links, first, keys=lambda use: held[use.by.link.key], beside=select(rows.subquery()))
+
+    async def read(self, ctx: Ctx, *values: Any, at_most: int) -> list[Any] | None:
+        """Return the shapes of the page, the first `at_most` with everything below them; None where there can be no page."""
+        rows = await self._wave.statement.rows(ctx.db, *values)
+        if not rows:
+            return None
+        tree = self._tree
+        roots = [row for number, key, *row in rows if number == _ROOT and key is not None]
+        grown: Grown = {None: [_node(tree.root.shape, *row) for row in roots[:at_most]]}
+        self._wave.attach(grown, rows)
+        for wave in tree._waves[1:]:
+            await wave.fill(ctx.db, grown)
+        return [*tree._finish(ctx, grown), *map(tree.bare, roots[at_most:])]
+
+
+_ROOT = -1
 
 
 class _Use:
@@ -150,7 +200,7 @@ class _Use:
         if parent.link.by_id and link.key == "id":
             # The id of an object that is fetched by id is known before the object itself.
             self.by, self.between, self.held, self.wave = parent.by, parent.between, parent.held, parent.wave
-        elif parent.between is None:
+        elif parent.between is None and not parent.link.seldom:
             self.by, self.between, self.wave = parent.by, parent.link, parent.wave
         else:
             self.wave = parent.wave + 1
@@ -166,11 +216,18 @@ _Way = tuple[Link, Link | None, str]
 class _Wave:
     """One statement: a sub-select for each distinct way to a link, with the keys of all the places that go this way."""
 
-    def __init__(self, links: Links, uses: Sequence[_Use]) -> None:
+    def __init__(
+        self, links: Links, uses: Sequence[_Use], *, keys: Callable[[_Use], Any] | None = None, beside: Select[Any] | None = None
+    ) -> None:
         ways: dict[_Way, int] = {}
         self.uses = [(use, ways.setdefault((use.link, use.between, use.held), len(ways))) for use in uses]
         self.ways = len(ways)
-        self.statement = Statement(union_all(*(_part(links, number, *way) for way, number in ways.items())))
+        firsts = {number: use for use, number in reversed(self.uses)}
+        parts = [
+            _part(links, number, *way, keys=parameter(number + 1, "text[]") if keys is None else keys(firsts[number]))
+            for way, number in ways.items()
+        ]
+        self.statement = Statement(union_all(*([] if beside is None else [beside]), *parts))
 
     async def fill(self, db: AsyncSession, grown: Grown) -> None:
         """Fetch the children of this wave, if any can be there, and give them to their parents."""
@@ -182,9 +239,13 @@ class _Wave:
             if keys is None:
                 keys = known[source] = {node.key(source[1]) for node in grown[source[0]]}
             wanted[number] |= keys
-        found: list[dict[str, list[Any]]] = [{} for _ in wanted]
-        if any(wanted):
-            for number, key, *row in await self.statement.rows(db, *map(list, wanted)):
+        self.attach(grown, await self.statement.rows(db, *map(list, wanted)) if any(wanted) else ())
+
+    def attach(self, grown: Grown, rows: Sequence[Any]) -> None:
+        """Give rows that were fetched to their parents."""
+        found: list[dict[str, list[Any]]] = [{} for _ in range(self.ways)]
+        for number, key, *row in rows:
+            if number != _ROOT:
                 found[number].setdefault(key, []).append(row)
         for use, number in self.uses:
             grown[use] = _attach(use.link, grown[use.parent], found[number])
@@ -236,7 +297,7 @@ class Statement:
         self.text = str(statement.compile(dialect=asyncpg_dialect(), compile_kwargs={"literal_binds": True}))  # type: ignore[attr-defined, no-untyped-call]
 
     async def rows(self, db: AsyncSession, *values: Any) -> Sequence[Any]:
-        return (await (await db.connection()).exec_driver_sql(self.text, values)).all()
+        return await on_driver(db, self.text, values)
 
 
 def parameter(number: int, kind: str) -> ColumnElement[Any]:
@@ -244,10 +305,9 @@ def parameter(number: int, kind: str) -> ColumnElement[Any]:
     return literal_column(f"${number}::{kind}")
 
 
-def _part(links: Links, number: int, link: Link, between: Link | None, held: str) -> Any:
-    """The rows of a link. Their keys are the parameter, or what the rows of the link between hold."""
+def _part(links: Links, number: int, link: Link, between: Link | None, held: str, *, keys: Any) -> Any:
+    """The rows of a link. Their keys are those given, or what the rows of the link between hold."""
     match = link.match()
-    keys: Any = parameter(number + 1, "text[]")
     if between is not None:
         # An array and not a sub-select: it is looked up once, and the index of `match` is used whatever the planner thinks.
         column = between.table.model.__mapper__.column_attrs[held].columns[0]

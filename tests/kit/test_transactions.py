@@ -1,0 +1,107 @@
+"""A transaction that the driver begins and commits, and the ORM that joins it."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from sqlalchemy import select, text
+
+from exclave.domain.accounts.models import Account
+from exclave.kit import errors
+from exclave.kit.context import Ctx, Runtime
+from exclave.kit.ids import new_id
+from exclave.kit.session import on_driver
+
+
+@pytest.fixture(autouse=True)
+async def cleared(runtime: Runtime) -> AsyncIterator[None]:
+    """Wake-ups of no workflow must not stay: other tests wait until none is left."""
+    yield
+    async with runtime.sweep() as ctx:
+        await on_driver(ctx.db, "delete from wakeup where not exists (select 1 from install_workflows w where w.id = workflow_id)", ())
+
+
+_MARK = "insert into wakeup (workflow_id, due) values ($1, now())"
+
+
+async def _marks(runtime: Runtime, mark: str) -> int:
+    async with runtime.sweep() as ctx:
+        return len(await on_driver(ctx.db, "select 1 from wakeup where workflow_id = $1", (mark,)))
+
+
+async def _by_orm(ctx: Ctx, mark: str) -> None:
+    await ctx.db.execute(text("insert into wakeup (workflow_id, due) values (:mark, now())"), {"mark": mark})
+
+
+@pytest.mark.parametrize("first", ["driver", "orm"])
+async def test_driver_and_orm_share_one_transaction(runtime: Runtime, first: str) -> None:
+    mark = new_id("inw")
+
+    async def write_and_fail() -> None:
+        async with runtime.sweep() as ctx:
+            if first == "orm":
+                await _by_orm(ctx, mark)
+            await on_driver(ctx.db, _MARK, (mark,))
+            await _by_orm(ctx, mark)
+            assert len(await on_driver(ctx.db, "select 1 from wakeup where workflow_id = $1", (mark,))) >= 2
+            raise errors.Invalid("no")
+
+    with pytest.raises(errors.Invalid):
+        await write_and_fail()
+    assert await _marks(runtime, mark) == 0
+    async with runtime.sweep() as ctx:
+        await on_driver(ctx.db, _MARK, (mark,))
+        await _by_orm(ctx, mark)
+        ctx.db.add(Account(email=f"{mark}@example.com", subject=mark, account_type="auth0"))
+    assert await _marks(runtime, mark) == 2
+    async with runtime.sweep() as ctx:
+        assert (await ctx.db.execute(select(Account.id).where(Account.subject == mark))).scalar()
+
+
+async def test_what_the_driver_does_in_a_savepoint_goes_with_it(runtime: Runtime) -> None:
+    kept, dropped = new_id("inw"), new_id("inw")
+
+    async def write_and_fail(ctx: Ctx) -> None:
+        async with ctx.db.begin_nested():
+            await on_driver(ctx.db, _MARK, (dropped,))
+            raise errors.Invalid("no")
+
+    async with runtime.sweep() as ctx:
+        await on_driver(ctx.db, _MARK, (kept,))
+        with pytest.raises(errors.Invalid):
+            await write_and_fail(ctx)
+    assert (await _marks(runtime, kept), await _marks(runtime, dropped)) == (1, 0)
+
+
+@pytest.mark.parametrize("orm", [False, True])
+async def test_a_connection_that_is_gone_fails_one_request_and_no_more(runtime: Runtime, orm: bool) -> None:
+    async def lose() -> None:
+        async with runtime.sweep() as ctx:
+            if orm:
+                await ctx.db.execute(text("select 1"))
+            (found,) = await on_driver(ctx.db, "select pg_backend_pid()", ())
+            async with runtime.sweep() as other:
+                await on_driver(other.db, "select pg_terminate_backend($1, 1000)", (found[0],))
+            await on_driver(ctx.db, "select 1", ())
+
+    with pytest.raises(errors.Unavailable):
+        await lose()
+    for _ in range(10):
+        async with runtime.sweep() as ctx:
+            await on_driver(ctx.db, "select 1", ())
+
+
+async def test_a_connection_that_went_unseen_is_given_up(runtime: Runtime) -> None:
+    async with runtime.sweep() as ctx, runtime.sweep() as other:
+        (idle,) = await on_driver(other.db, "select pg_backend_pid()", ())
+        await on_driver(ctx.db, "select 1", ())
+    async with runtime.sweep() as ctx:
+        end = "select pg_terminate_backend(pid, 1000) from pg_stat_activity where pid = $1 and pid <> pg_backend_pid()"
+        await on_driver(ctx.db, end, (idle[0],))
+    failed = 0
+    for _ in range(20):
+        try:
+            async with runtime.sweep() as ctx, runtime.sweep() as other:
+                await on_driver(other.db, "select 1", ())
+        except errors.Unavailable:
+            failed += 1
+    assert failed <= 1
