@@ -1,10 +1,11 @@
 """Latency: a runner delivers a result, the next job of its workflow is in the next runner's hands.
 
 Simulated runners over real HTTP against a real server process (`exclave server` on a PostgreSQL of its own). An event begins when the
-runner starts to post its report (result, outputs and status in one, as our runner does) and ends when the claim that waits meanwhile is answered with
-the workflow's next job: in between the job ends, the engine commits one step after another, the plan is rendered and sealed, a job is
-submitted, the claim commits. First one workflow at a time, whose jobs take no time; then many at once, whose jobs take as long as makes
-20 events a second in all (a closed loop without that would measure how long a queue is). The bound is two durable transactions.
+runner starts to post its report (result, outputs and status in one, as our runner does) and ends when the claim that waits meanwhile is
+answered with the workflow's next job: in between the job ends, the engine commits one step after another, the plan is rendered and
+sealed, a job is submitted, the claim commits. First one workflow at a time, whose jobs take no time; then many at once, whose jobs take
+as long as makes 20 events a second in all, and which begin spread over a round (a closed loop without the one, or a stampede without the
+other, would measure how long a queue is). The bound is two durable transactions.
 """
 
 import asyncio
@@ -47,7 +48,9 @@ async def run(asked: Asked) -> list[Figure]:
             ]
             durable = 2 / await asyncio.to_thread(pgbench, cluster, "select 1;\ninsert into probe values (1);", 1, clients=1, before=_TABLE)
             before = world.cpu(place.server)
-            one, all_of_them = await _measured(place, alone, events[0]), await _measured(place, crowd, events[1])
+            one = await _measured(place, alone, events[0])
+            begins = [chance.uniform(0, 2 * (_DEPTH + 1) * mean) for _ in crowd]
+            all_of_them = await _measured(place, crowd, events[1], begins)
             used = world.cpu(place.server) - before
     bound = {"bound": durable * 1000, "bound_is": "2 durable transactions, one client"}
     return [
@@ -69,18 +72,21 @@ def _figures(name: str, heard: list[float], bound: dict[str, object]) -> list[Fi
     ]
 
 
-async def _measured(place: world.World, group: Sequence[tuple[str, SimulatedRunner]], events: int) -> list[float]:
-    """Reprovision all installs of a group, again and again, until there are so many events."""
+async def _measured(
+    place: world.World, group: Sequence[tuple[str, SimulatedRunner]], events: int, begins: Sequence[float] = (0.0,)
+) -> list[float]:
+    """Reprovision all installs of a group, each from its beginning on again and again, until there are so many events."""
     for _, runner in group:
         runner.heard.clear()
 
-    async def again(install_id: str, runner: SimulatedRunner) -> None:
+    async def again(install_id: str, runner: SimulatedRunner, begin: float) -> None:
+        await asyncio.sleep(begin)
         while sum(len(each.heard) for _, each in group) < events:
             answer = await place.post(f"/v1/installs/{install_id}/reprovision", {"plan_only": False})
             await place.finished(answer.headers["X-Nuon-Install-Workflow-ID"])
             runner.forget()
 
-    await asyncio.gather(*(again(*each) for each in group))
+    await asyncio.gather(*(again(*each, begin) for each, begin in zip(group, begins, strict=True)))
     return [seconds for _, runner in group for seconds in runner.heard]
 
 

@@ -28,9 +28,18 @@ class Line:
 
     async def call(self, method: str, path: str, body: Any) -> tuple[int, bytes]:
         """Return status and body; raise on an error."""
-        if self._streams is None:
-            self._streams = await asyncio.open_connection("127.0.0.1", self._port, limit=1 << 22)
-        reader, writer = self._streams
+        if self._streams is not None:
+            try:
+                return await self._call(self._streams, method, path, body)
+            except (asyncio.IncompleteReadError, ConnectionError):
+                pass  # the server closes what was idle for long
+        self._streams = await asyncio.open_connection("127.0.0.1", self._port, limit=1 << 22)
+        return await self._call(self._streams, method, path, body)
+
+    async def _call(
+        self, streams: tuple[asyncio.StreamReader, asyncio.StreamWriter], method: str, path: str, body: Any
+    ) -> tuple[int, bytes]:
+        reader, writer = streams
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
         writer.write(
             f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {self._token}\r\n"
