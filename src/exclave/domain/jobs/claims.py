@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
-from sqlalchemy import func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from exclave.domain.accounts import tokens
@@ -165,24 +164,7 @@ async def renew(ctx: Ctx, job_id: str, execution_id: str) -> wire.Lease:
 
 async def renew_by_heartbeat(ctx: Ctx, runner_id: str) -> None:
     """Keep what an official runner runs: it sends no renewals. A cancelled job is not kept, so that it ends without its runner."""
-    open_job = (
-        select(RunnerJob.id)
-        .where(RunnerJob.id == RunnerJobExecution.runner_job_id, RunnerJob.status == "in-progress")
-        .correlate(RunnerJobExecution)
-    )
-    await ctx.db.execute(
-        update(RunnerJobExecution)
-        .where(
-            RunnerJobExecution.runner_id == runner_id,
-            RunnerJobExecution.org_id == ctx.org_id,
-            RunnerJobExecution.renewed_by == "heartbeat",
-            RunnerJobExecution.leased_until > func.clock_timestamp(),
-            open_job.exists(),
-        )
-        .values(leased_until=queries.LEASE_END)
-        .execution_options(synchronize_session=False),
-        {"lease": _lease(ctx)},
-    )
+    await queries.RENEW_BY_HEARTBEAT.run(ctx.db, runner=runner_id, org=ctx.org_id, lease=_lease(ctx))
 
 
 def _lease(ctx: Ctx) -> timedelta:

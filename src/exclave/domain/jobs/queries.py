@@ -182,6 +182,19 @@ RENEW: Prepared[tuple[int, datetime, str]] = Prepared(
     returns=(None, None, None),
 )
 
+RENEW_BY_HEARTBEAT: Prepared[None] = Prepared(
+    update(RunnerJobExecution)
+    .where(
+        RunnerJobExecution.runner_id == bindparam("runner"),
+        in_org(RunnerJobExecution),
+        RunnerJobExecution.renewed_by == "heartbeat",
+        RunnerJobExecution.leased_until.is_not(None),
+        RunnerJobExecution.leased_until > func.clock_timestamp(),
+        exists().where(RunnerJob.id == RunnerJobExecution.runner_job_id, RunnerJob.status == "in-progress"),
+    )
+    .values(leased_until=LEASE_END)
+)
+
 _moved = update(RunnerJobExecution).where(
     RunnerJobExecution.id == _live.c.id, RunnerJobExecution.status == any_(bindparam("sources", type_=ARRAY(String)))
 )

@@ -2,7 +2,8 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import Select, bindparam, select
+from sqlalchemy import Select, bindparam, cast, literal, select
+from sqlalchemy.dialects.postgresql import insert
 
 from exclave.domain.runners import access
 from exclave.domain.runners.models import Runner, RunnerGroup, RunnerGroupSettings, RunnerHealthCheck, RunnerHeartBeat
@@ -81,6 +82,38 @@ def with_group(actor: Actor, runner_id: str) -> Select[Runner, RunnerGroup, Runn
 
 def settings_of(group_id: str) -> Select[RunnerGroupSettings]:
     return select(RunnerGroupSettings).where(RunnerGroupSettings.runner_group_id == group_id)
+
+
+def _beat() -> Prepared[tuple[RunnerHeartBeat, str]]:
+    """Keep the newest beat of a process of a runner; it comes with the runner's status. Nobody beats for a runner of another org."""
+    given = {
+        RunnerHeartBeat.id: bindparam("id"),
+        RunnerHeartBeat.created_by_id: bindparam("account"),
+        RunnerHeartBeat.created_at: bindparam("moment"),
+        RunnerHeartBeat.process: bindparam("process"),
+        RunnerHeartBeat.version: bindparam("version"),
+        RunnerHeartBeat.alive_time: bindparam("alive_time"),
+        RunnerHeartBeat.beat_at: bindparam("moment"),
+        RunnerHeartBeat.updated_at: bindparam("moment"),
+        RunnerHeartBeat.deleted_at: literal(0),
+    }
+    runner = select(Runner.org_id, Runner.id, *(cast(value, column.type) for column, value in given.items())).where(
+        Runner.id == bindparam("runner"), in_org(Runner), Runner.deleted_at == 0
+    )
+    names = ["org_id", "runner_id", *(column.key for column in given)]
+    kept = insert(RunnerHeartBeat).from_select(names, runner, include_defaults=False)
+    status = select(Runner.status).where(Runner.id == bindparam("runner")).scalar_subquery()
+    return Prepared(
+        kept.on_conflict_do_update(
+            index_elements=[RunnerHeartBeat.runner_id, RunnerHeartBeat.process],
+            set_={name: kept.excluded[name] for name in ("version", "alive_time", "beat_at", "updated_at")},
+        ).returning(RunnerHeartBeat, status.label("status")),
+        returns=(RunnerHeartBeat, None),
+        fresh=True,
+    )
+
+
+BEAT = _beat()
 
 
 def beats_of(actor: Actor, runner_id: str) -> Select[RunnerHeartBeat]:

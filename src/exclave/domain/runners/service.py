@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import literal, select, update
+from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from exclave.domain.accounts import service as accounts
@@ -164,40 +164,21 @@ async def beat(ctx: Ctx, runner_id: str, process: str, version: str, alive_time:
     `alive_time` counts nanoseconds. Raises `NotFound` when the runner is not the caller's own.
     """
     access.require(ctx.actor, runner_id)
-    moment = time.now()
-    table = RunnerHeartBeat.__table__.c
-    given: dict[Any, Any] = {
-        table.id: RunnerHeartBeat(org_id=ctx.org_id).id,
-        table.created_by_id: ctx.actor.account_id,
-        table.created_at: moment,
-        table.process: process,
-        table.version: version,
-        table.alive_time: alive_time,
-        table.beat_at: moment,
-        table.updated_at: moment,
-        table.deleted_at: 0,
-    }
-    # The row comes from the runner as the caller sees it: nobody beats for a runner of another org.
-    runner = queries.by_id(ctx.actor, runner_id).with_only_columns(
-        Runner.org_id, Runner.id, *(literal(value, type_=column.type) for column, value in given.items())
+    found = await queries.BEAT.first(
+        ctx.db,
+        id=RunnerHeartBeat(org_id=ctx.org_id).id,
+        org=ctx.org_id,
+        runner=runner_id,
+        account=ctx.actor.account_id,
+        process=process,
+        version=version,
+        alive_time=alive_time,
+        moment=time.now(),
     )
-    statement = insert(RunnerHeartBeat).from_select(
-        ["org_id", "runner_id", *(column.name for column in given)], runner, include_defaults=False
-    )
-    status = select(Runner.status).where(Runner.id == runner_id).scalar_subquery()
-    upsert = (
-        statement.on_conflict_do_update(
-            index_elements=[RunnerHeartBeat.runner_id, RunnerHeartBeat.process],
-            set_={name: statement.excluded[name] for name in ("version", "alive_time", "beat_at", "updated_at")},
-        )
-        .returning(RunnerHeartBeat, status.label("status"))
-        .execution_options(populate_existing=True)
-    )
-    found = (await ctx.db.execute(upsert)).first()
-    if found is None:
+    if found is None or ctx.actor.scope:
         raise errors.NotFound(f"no runner {runner_id}")
-    kept: RunnerHeartBeat = found[0]
-    if found[1] in rules.WAKES and rules.serves(process):
+    kept, status = found
+    if status in rules.WAKES and rules.serves(process):
         await _wake(ctx, runner_id)
     return kept
 
