@@ -1,6 +1,9 @@
 """A transaction that the driver begins and commits, and the ORM that joins it."""
 
+import socket
 from collections.abc import AsyncIterator
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from sqlalchemy import select, text
@@ -10,6 +13,7 @@ from exclave.kit import errors
 from exclave.kit.context import Ctx, Runtime
 from exclave.kit.ids import new_id
 from exclave.kit.session import on_driver
+from tests.conftest import make_runtime
 
 
 @pytest.fixture(autouse=True)
@@ -105,3 +109,14 @@ async def test_a_connection_that_went_unseen_is_given_up(runtime: Runtime) -> No
         except errors.Unavailable:
             failed += 1
     assert failed <= 1
+
+
+async def test_a_database_that_takes_no_connection_is_unavailable(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        url = f"postgresql+asyncpg://nobody@127.0.0.1:{taken.getsockname()[1]}/nowhere"  # nobody listens there
+        runtime = make_runtime(SimpleNamespace(app_url=url, engine_url=url), tmp_path)  # type: ignore[arg-type]
+        for opened in (runtime.sweep, runtime.unknown):
+            with pytest.raises(errors.Unavailable):
+                async with opened():
+                    pass

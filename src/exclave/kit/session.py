@@ -125,7 +125,7 @@ async def transaction(db: AsyncSession) -> AsyncIterator[None]:
     """
     session = cast(OneFlush, db.sync_session)
     engine = cast(Engine, session.bind)
-    begun = _Begun(engine, await greenlet_spawn(engine.raw_connection))
+    begun = _Begun(engine, await _taken_from_the_pool(engine))
     try:
         try:
             await begun.adapted._start_transaction()
@@ -147,6 +147,14 @@ async def transaction(db: AsyncSession) -> AsyncIterator[None]:
         ending = greenlet_spawn(_end, session, begun)
         # After a commit there is nothing to wait for; a rollback must not be left halfway.
         await (ending if begun.adapted._transaction is None else asyncio.shield(asyncio.ensure_future(ending)))
+
+
+async def _taken_from_the_pool(engine: Engine) -> PoolProxiedConnection:
+    """A connection of the pool; the error is the one of `Engine.connect` when the database takes none."""
+    try:
+        return cast(PoolProxiedConnection, await greenlet_spawn(engine.raw_connection))
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, engine.dialect.loaded_dbapi.Error) as error:
+        raise InterfaceError("connect", None, error, hide_parameters=True, connection_invalidated=True) from error
 
 
 def _end(session: Session, begun: _Begun) -> None:
