@@ -2,9 +2,8 @@
 
 from typing import Any, cast
 
-from sqlalchemy import Column, Select, Table, bindparam, literal, null, select
+from sqlalchemy import Column, Select, Table, bindparam, select
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import InstrumentedAttribute
 
 from exclave.kit.context import Ctx
 from exclave.kit.db import Tenant
@@ -12,7 +11,10 @@ from exclave.kit.prepared import Prepared
 
 
 class InsertWhileLive:
-    """The same, made once for one table: `fence` and its parameters by name; a row with the same value in the column `unless` stays."""
+    """The statement for one table, made once: `fence` and its parameters by name; a row with the same value in the column `unless` stays.
+
+    The fence locks its execution, so whoever wants to end that execution waits for this transaction.
+    """
 
     def __init__(self, model: type[Tenant], fence: Select[Any], *, unless: str) -> None:
         live = fence.cte("live")
@@ -40,22 +42,3 @@ def _value(row: Tenant, attribute: str, column: Column[Any]) -> Any:
         value = default.arg(None) if default.is_callable else default.arg
         setattr(row, attribute, value)
     return value
-
-
-async def insert_while_live(ctx: Ctx, row: Tenant, fence: Select[str], *, unless: tuple[InstrumentedAttribute[Any], ...] = ()) -> bool:
-    """Insert a new row if the fence holds and no row has the same values in the columns `unless`. Tell whether it was inserted.
-
-    The fence locks its execution, so whoever wants to end that execution waits for this transaction.
-    """
-    live = fence.cte("live")
-    table = type(row).__table__
-    names: list[str] = []
-    values: list[Any] = []
-    for attribute, column in _columns_of(type(row)):
-        value = _value(row, attribute, column)
-        names.append(column.name)
-        values.append(null() if value is None else literal(value, type_=column.type))
-    statement: Any = insert(type(row)).from_select(names, select(*values).select_from(live), include_defaults=False)
-    if unless:
-        statement = statement.on_conflict_do_nothing(index_elements=list(unless))
-    return (await ctx.db.execute(statement.returning(table.c.id))).first() is not None

@@ -43,10 +43,6 @@ def visible_to(actor: Actor) -> Select[RunnerJob]:
     return select(RunnerJob).where(RunnerJob.org_id == actor.org_id, RunnerJob.deleted_at == 0, access.own(actor, RunnerJob.runner_id))
 
 
-def by_id(actor: Actor, job_id: str) -> Select[RunnerJob]:
-    return visible_to(actor).where(RunnerJob.id == job_id)
-
-
 def of_runner(actor: Actor, runner_id: str, *, groups: Collection[str], statuses: Collection[str]) -> Select[RunnerJob]:
     """Jobs of a runner, newest first. Waiting jobs alone come oldest first: official runners take the first element.
 
