@@ -1,7 +1,7 @@
 """Statements that are made once, at import, and run on the driver: for reads and writes on hot paths (figures in kit/session.py).
 
-    BY_ID = Prepared(select(RunnerJob).where(RunnerJob.id == bindparam("id"), RunnerJob.org_id == bindparam("org")))
-    job = await BY_ID.first(ctx.db, id=job_id, org=ctx.org_id)
+    BY_KEY: Prepared[RunnerJob] = Prepared(select(RunnerJob).where(RunnerJob.step_key == bindparam("key"), in_org(RunnerJob)))
+    job = await BY_KEY.first(ctx.db, key=key, org=ctx.org_id)
 
 Rows come as the ORM would give them: entities that the session knows, the known one where it has read that row before; a scalar for
 one column; a tuple for several. `fresh=True` overwrites what the session knew, for statements that return what they have changed. No
