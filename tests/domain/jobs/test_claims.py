@@ -2,6 +2,7 @@
 
 import asyncio
 import time as clock
+from dataclasses import replace
 
 import msgspec
 import pytest
@@ -143,3 +144,13 @@ async def test_nothing_is_claimed_for_a_caller_who_hung_up(home):
     job = await home.job()
     assert await waiting is None
     assert (await home.reload(job.id)).status == "available"
+
+
+async def test_the_token_of_one_execution_claims_no_other_job(home):
+    first, second = await home.job(), await home.job()
+    claimed = await home.claim()
+    scoped = replace(home.actor, scope=f"job:{first.id}:{claimed.execution.id}")
+    for job in (first, second):
+        with pytest.raises(errors.NotFound):
+            async with home.runtime.request(scoped) as ctx:
+                await claims.claim_one(ctx, job.id)

@@ -192,6 +192,8 @@ async def _take(
     **wanted: Any,
 ) -> Taken | None:
     """Move the wanted job from `available` to `in-progress`, and give it an execution."""
+    if ctx.actor.scope:
+        return None  # the token of one execution claims no other
     execution = RunnerJobExecution(
         created_by_id=ctx.actor.account_id,
         execution_metadata=dict(metadata),
