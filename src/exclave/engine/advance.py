@@ -47,9 +47,7 @@ class Advance:
     registry: Registry
     moment: datetime
     solo: bool = False  # alone in its transaction: flush after each handler, so that a refusal of the database names the step
-    steps: dict[str, WorkflowStep] = field(default_factory=dict)  # changed
-    workflows: dict[str, Workflow] = field(default_factory=dict)  # changed
-    wakeups: list[tuple[str, datetime | None]] = field(default_factory=list)
+    written: store.Written = field(default_factory=store.Written)
     batons: list[str] = field(default_factory=list)
     seconds: float = 0.0  # spent on rules and handlers
 
@@ -57,8 +55,8 @@ class Advance:
     def db(self) -> AsyncSession:
         return self.ctx.db
 
-    async def everything(self, found: list[Workflow]) -> None:
-        """Advance all of them and write."""
+    async def everything(self, found: list[Workflow]) -> store.Ahead:
+        """Advance all of them and write; return what is ahead."""
         steps = await store.eat_and_read(self.db, [workflow.id for workflow in found])
         queued = [workflow for workflow in found if workflow.state == "pending" and workflow.serial_key]
         free, again = await store.turns(self.db, queued) if queued else (set(), set())
@@ -67,14 +65,14 @@ class Advance:
         for workflow in found:
             if workflow in queued and workflow.id not in free:
                 if workflow.id in again:
-                    self.wakeups.append((workflow.id, self.moment + TURN_RETRY))
+                    self.written.wakeups.append((workflow.id, self.moment + TURN_RETRY))
                 continue
             await self._one(workflow, steps[workflow.id], called)
         await self.db.flush()
         self.seconds = time.perf_counter() - began
         if self.batons:
             await store.pass_on(self.db, self.batons)
-        await store.write(self.db, list(self.steps.values()), list(self.workflows.values()), self.wakeups)
+        return await store.write(self.db, self.written, self.moment)
 
     async def _one(self, workflow: Workflow, steps: list[WorkflowStep], called: set[str]) -> None:
         by = workflow.created_by_id
@@ -90,7 +88,10 @@ class Advance:
         if partial and workflow.state == "running" and not rules.next_steps(workflow, steps, self.moment, partial=True).run:
             # Nothing in the window is free to run: look beyond it. A step whose predecessor ended just now waits for the commit.
             if self._satisfied(steps) != before:
-                self.wakeups.append((workflow.id, None))
+                self.written.wakeups.append((workflow.id, None))
+            elif following.run and any(step.state in rules.ACTIVE for step in steps):
+                # Most often nothing there may run: the statement that writes this advance looks, and wakes another only if something may.
+                self.written.beyond[workflow.id] = [step.id for step in steps]
             elif not any(step.state in rules.ACTIVE for step in steps) or await self._may_run_beyond(workflow, steps):
                 await self._complete(workflow, steps)
                 partial = False
@@ -99,7 +100,7 @@ class Advance:
         await self._conclude(workflow, steps, partial=partial)
 
     def _satisfied(self, steps: list[WorkflowStep]) -> int:
-        return sum(step.state in rules.SATISFYING for step in steps if step.id in self.steps)
+        return sum(step.state in rules.SATISFYING for step in steps if step.id in self.written.steps)
 
     async def _work(self, ctx: Ctx, workflow: Workflow, steps: list[WorkflowStep], following: rules.Next, called: set[str]) -> None:
         """Do what the rules say is due: tell handlers what was decided over their steps, look at what waits, run what is ready."""
@@ -131,20 +132,20 @@ class Advance:
         following = rules.next_steps(workflow, steps, self.moment, partial=partial)
         if workflow.state == "finished":
             if following.due is not None:
-                self.wakeups.append((workflow.id, following.due))
+                self.written.wakeups.append((workflow.id, following.due))
             # A late wake-up revives nothing. It passes the turn on: only now the end is committed and everybody sees it.
             if workflow.serial_key:
                 self.batons.append(workflow.serial_key)
             return
         if following.finish:
             rows.finish(workflow, steps, following, by=workflow.created_by_id)
-            self.workflows[workflow.id] = workflow
+            self.written.workflows[workflow.id] = workflow
             if workflow.serial_key:
-                self.wakeups.append((workflow.id, None))
+                self.written.wakeups.append((workflow.id, None))
         elif following.run or following.moves:
-            self.wakeups.append((workflow.id, None))
+            self.written.wakeups.append((workflow.id, None))
         elif following.due is not None:
-            self.wakeups.append((workflow.id, following.due))
+            self.written.wakeups.append((workflow.id, following.due))
 
     async def _start(self, ctx: Ctx, workflow: Workflow) -> None:
         """Begin a workflow, or go on after a retry: steps are made once."""
@@ -167,8 +168,8 @@ class Advance:
         workflow.state = "running"
         workflow.attempts = 0
         workflow.status = moved(workflow.status, "in-progress", by=workflow.created_by_id)
-        self.workflows[workflow.id] = workflow
-        self.wakeups.append((workflow.id, None))
+        self.written.workflows[workflow.id] = workflow
+        self.written.wakeups.append((workflow.id, None))
 
     async def _run(self, ctx: Ctx, workflow: Workflow, step: WorkflowStep, steps: list[WorkflowStep]) -> None:
         rows.begin(step, by=workflow.created_by_id)
@@ -216,7 +217,7 @@ class Advance:
             except Exception as error:
                 raise Raised(*ids, error) from error
             step.settling, step.raised = "", 0
-            self.steps[step.id] = step
+            self.written.steps[step.id] = step
 
     async def _carry(self, ctx: Ctx, workflow: Workflow, step: WorkflowStep, steps: list[WorkflowStep], outcome: Outcome) -> None:
         """Apply what a handler answered."""
@@ -229,11 +230,11 @@ class Advance:
             await tasks.enqueue(ctx, step, change.call)
         clones = rows.carry(workflow, steps, change, by=workflow.created_by_id)
         self.db.add_all(clones)
-        self.steps[step.id] = step
-        self.steps.update((move.step.id, move.step) for move in change.moves)
-        self.steps.update((other.id, other) for other, _ in change.regrouped)
+        self.written.steps[step.id] = step
+        self.written.steps.update((move.step.id, move.step) for move in change.moves)
+        self.written.steps.update((other.id, other) for other, _ in change.regrouped)
         if clones:  # whoever waited for the old steps waits for the new ones
-            self.steps.update((other.id, other) for other in steps)
+            self.written.steps.update((other.id, other) for other in steps)
             steps += clones
 
     def _ask(self, workflow: Workflow, step: WorkflowStep, change: Change) -> None:
@@ -258,4 +259,4 @@ class Advance:
 
     def _move(self, workflow: Workflow, moves: tuple[rules.Move, ...]) -> None:
         rows.move(moves, by=workflow.created_by_id)
-        self.steps.update((move.step.id, move.step) for move in moves)
+        self.written.steps.update((move.step.id, move.step) for move in moves)

@@ -31,6 +31,7 @@ POLL_SECONDS = 1.0  # the net below lost hints
 BATCH = 50
 BUDGET_SECONDS = 0.010  # of one transaction, so that a burst does not delay the first of it
 LANES = 2
+_LOCKED_SECONDS = 0.1  # until what is due, but another process's work, is looked at again
 _GONE = (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError, InterfaceError, OperationalError, Unavailable)
 
 
@@ -66,7 +67,7 @@ class Loop:
         self._idle: set[asyncio.Future[None]] = set()
         self._again = False
         self._cost = 0.0002  # seconds per workflow, a moving average
-        self._due: float | None = None  # seconds from the last look that found nothing to the next wake-up
+        self._due: float | None = None  # seconds from the last look to the next: none when nothing is known to come
         self._stopping = False
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -123,8 +124,7 @@ class Loop:
         while True:
             self._again = False  # before the claim takes its snapshot, never after
             try:
-                if await self.once() or self._again:
-                    continue
+                await self.once()
             except _GONE as error:
                 log.warning("the engine cannot reach the database, trying again: %s", type(error).__name__)
                 await asyncio.sleep(0.3)  # back-off of a lost connection
@@ -133,9 +133,9 @@ class Loop:
                 log.error("an advance failed: %s", describe(error), exc_info=None if isinstance(error, DBAPIError) else error)
                 await asyncio.sleep(0.3)
                 continue
-            # What is due but locked is another process's work: without a lower bound this would spin.
             due = self._due
-            await self._rest(self._poll if due is None else min(self._poll, max(due, 0.1 if due <= 0 else 0.001)))
+            if due is None or due > 0:
+                await self._rest(self._poll if due is None else min(self._poll, max(due, 0.001)))
 
     async def _rest(self, seconds: float) -> None:
         if self._again:
@@ -159,6 +159,7 @@ class Loop:
                 log.info("an advance of %d workflows was rolled back: %s", len(claimed), describe(error))
             for workflow_id in claimed:
                 await self._alone(workflow_id)
+            self._due = 0.0
             return len(claimed)
         return count
 
@@ -167,13 +168,15 @@ class Loop:
             found, moment = await store.claim(ctx.db, size, only)
             if not found:
                 if not only:
-                    self._due = await store.seconds_until_due(ctx.db)
+                    due = await store.seconds_until_due(ctx.db)
+                    self._due = due if due is None or due > 0 else _LOCKED_SECONDS
                 return 0
             claimed += [workflow.id for workflow in found]
             advance = Advance(ctx, self._registry, moment, solo=bool(only))
-            await advance.everything(found)
+            ahead = await advance.everything(found)
             for workflow in found:
                 ctx.poke(f"workflow:{workflow.id}")  # who watches it looks again
+        self._due = _seconds_to(ahead, full=len(found) >= size)
         self._cost += (advance.seconds / len(found) - self._cost) * 0.2
         return len(found)
 
@@ -226,5 +229,13 @@ class Loop:
                     description = "its steps could not be made" if workflow.started_at is None else "it could not be advanced"
                     rows.fail(workflow, message, by=workflow.created_by_id, description=description)
                 await ctx.db.execute(delete(Wakeup).where(Wakeup.workflow_id == workflow.id))
-            unique = list({step.id: step for step in changed}.values())
-            await store.write(ctx.db, unique, [workflow], [(workflow.id, due)])
+            written = store.Written({step.id: step for step in changed}, {workflow.id: workflow}, [(workflow.id, due)])
+            await store.write(ctx.db, written, moment)
+
+
+def _seconds_to(ahead: store.Ahead, *, full: bool) -> float | None:
+    """Until the next look: none is made that would find nothing. What others write they say."""
+    if ahead.at_once or (ahead.left and full):
+        return 0.0
+    waits = [_LOCKED_SECONDS] if ahead.left else []
+    return min([*waits, *([] if ahead.later is None else [ahead.later])], default=None)

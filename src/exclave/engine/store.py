@@ -2,6 +2,7 @@
 so that no event between the two is lost and no step runs twice. What is written goes in one statement per table."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from typing import cast as cast_
@@ -124,20 +125,18 @@ async def read_all(db: AsyncSession, workflow_id: str) -> list[WorkflowStep]:
     return [_STEP.made(row) for row in await _ALL.records(db, id=workflow_id)]
 
 
-# Is there a pending step outside of those read whose predecessors have all ended, as far as committed?
-_BEYOND: Prepared[bool] = Prepared(
-    text("""
-select exists (
+# Is there a pending step of a workflow outside of those read whose predecessors have all ended, as far as committed?
+_BEYOND = """exists (
     select 1 from install_workflow_steps s
-    where s.install_workflow_id = :id and s.state = 'pending' and s.id <> all(cast(:known as text[])) and not exists (
+    where s.install_workflow_id = {id} and s.state = 'pending' and s.id <> all(cast(:known as text[])) and not exists (
         select 1 from jsonb_array_elements_text(s.after) as a(id) join install_workflow_steps p on p.id = a.id
-        where p.state <> all(cast(:satisfying as text[]))))""")
-)
+        where p.state <> all(cast(:satisfying as text[]))))"""
+_MAY_RUN_BEYOND: Prepared[bool] = Prepared(text(f"select {_BEYOND.format(id=':id')}"))
 
 
 async def may_run_beyond(db: AsyncSession, workflow_id: str, known: Sequence[str]) -> bool:
     """Could a step run that the window left out? Most often none could, and then the rest of the workflow is not read."""
-    found = await _BEYOND.records(db, id=workflow_id, known=list(known), satisfying=sorted(SATISFYING))
+    found = await _MAY_RUN_BEYOND.records(db, id=workflow_id, known=list(known), satisfying=sorted(SATISFYING))
     return bool(found[0][0])
 
 
@@ -225,9 +224,13 @@ def _update(table: str, written: Sequence[tuple[str, str]], tag: str) -> str:
 _WRITE: Prepared[Any] = Prepared(
     text(
         f"with s as ({_update('install_workflow_steps', _STEP_WRITTEN, 's')}), "  # noqa: S608 - names of columns, no values
-        f"w as ({_update('install_workflows', _WORKFLOW_WRITTEN, 'w')}) "
-        "insert into wakeup (workflow_id, due) select q.id, coalesce(q.due, clock_timestamp()) "
-        "from unnest(cast(:k_id as text[]), cast(:k_due as timestamptz[])) as q(id, due)"
+        f"w as ({_update('install_workflows', _WORKFLOW_WRITTEN, 'w')}), "
+        "k as (insert into wakeup (workflow_id, due) select q.id, coalesce(q.due, clock_timestamp()) "
+        "from unnest(cast(:k_id as text[]), cast(:k_due as timestamptz[])) as q(id, due)), "
+        "b as (insert into wakeup (workflow_id) select q.id from unnest(cast(:beyond as text[])) as q(id) "
+        f"where {_BEYOND.format(id='q.id')} returning 1) "
+        "select (select extract(epoch from min(due) - clock_timestamp()) from wakeup where due > :moment and workflow_id <> '') as later, "
+        "exists(select from wakeup where due <= :moment and workflow_id <> '') as left, exists(select from b) as beyond"
     )
 )
 _WRITE_SELDOM: Prepared[Any] = Prepared(text(_update("install_workflow_steps", _STEP_SELDOM, "s")))
@@ -244,16 +247,50 @@ def _columns(written: Sequence[tuple[str, str]], changed: Sequence[Any], tag: st
     return values
 
 
-async def write(
-    db: AsyncSession, steps: Sequence[WorkflowStep], workflows: Sequence[Workflow], wakeups: Sequence[tuple[str, datetime | None]]
-) -> None:
-    """Write what an advance changed. A wake-up without a time is due at once."""
+@dataclass(frozen=True)
+class Ahead:
+    """What is there to do after an advance."""
+
+    at_once: bool  # something that this advance wrote is due
+    left: bool  # something was due beside what was claimed: there is more, or another process has it
+    later: float | None  # seconds until the next timer
+
+    @classmethod
+    def after(cls, moment: datetime, wakeups: Sequence[tuple[str, datetime | None]], row: Any) -> "Ahead":
+        timers = [(due - moment).total_seconds() for _, due in wakeups if due is not None]
+        timers += [] if row["later"] is None else [float(row["later"])]
+        later = min(timers, default=None)
+        at_once = row["beyond"] or any(due is None for _, due in wakeups) or (later is not None and later <= 0)
+        return cls(at_once, row["left"], later)
+
+
+@dataclass
+class Written:
+    """What an advance changed: rows, wake-ups (one without a time is due at once), and the workflows that are to be looked at again
+    if a step may run that was not among those read."""
+
+    steps: dict[str, WorkflowStep] = field(default_factory=dict)
+    workflows: dict[str, Workflow] = field(default_factory=dict)
+    wakeups: list[tuple[str, datetime | None]] = field(default_factory=list)
+    beyond: dict[str, list[str]] = field(default_factory=dict)  # ids of the steps that were read
+
+
+async def write(db: AsyncSession, written: Written, moment: datetime) -> Ahead:
+    """Write it, and say what is ahead of what was due at `moment`."""
+    steps = list(written.steps.values())
     seldom = [step for step in steps if not _SELDOM.isdisjoint(inspect_(step).committed_state)]
     if seldom:
         await _WRITE_SELDOM.run(db, **_columns(_STEP_SELDOM, seldom, "s"))
-    if steps or workflows or wakeups:
-        woken = {"k_id": [one for one, _ in wakeups], "k_due": [due for _, due in wakeups]}
-        await _WRITE.run(db, **_columns(_STEP_WRITTEN, steps, "s"), **_columns(_WORKFLOW_WRITTEN, workflows, "w"), **woken)
+    woken = {"k_id": [one for one, _ in written.wakeups], "k_due": [due for _, due in written.wakeups]}
+    look = {
+        "beyond": list(written.beyond),
+        "known": [step_id for known in written.beyond.values() for step_id in known],
+        "satisfying": sorted(SATISFYING) if written.beyond else [],
+        "moment": moment,
+    }
+    values = {**_columns(_STEP_WRITTEN, steps, "s"), **_columns(_WORKFLOW_WRITTEN, list(written.workflows.values()), "w")}
+    (row,) = await _WRITE.records(db, **values, **woken, **look)
+    return Ahead.after(moment, written.wakeups, row)
 
 
 _NEXT_DUE: Prepared[Any] = Prepared(
