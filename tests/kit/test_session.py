@@ -13,6 +13,7 @@ from exclave.engine.models import Wakeup
 from exclave.kit import errors
 from exclave.kit.context import Ctx, Runtime
 from exclave.kit.db import Encrypted, Row
+from exclave.kit.prepared import Prepared
 from exclave.kit.session import decoded, on_driver
 from tests import factories, statements
 from tests.cluster import Cluster
@@ -51,6 +52,45 @@ async def test_whatever_was_added_and_changed_goes_over_in_one_statement(runtime
         assert not ctx.db.dirty
     assert (await stored(runtime, known))["description"] == "changed"
     assert [(await stored(runtime, row))["name"] for row in added] == ["one", "two"]
+
+
+WAKE: Prepared[object] = Prepared(
+    text(
+        "with k as (insert into wakeup (workflow_id) values (:workflow) returning workflow_id) "
+        "select (select workflow_id from k) as woken, (select count(*) from apps where name = :name) as seen"
+    )
+)
+
+
+async def test_a_flush_goes_over_with_the_statement_that_ends_an_advance(runtime: Runtime, org: factories.OrgWithToken) -> None:
+    async with runtime.sweep(org.actor) as ctx:
+        ctx.db.add_all([app(ctx, "beside"), app(ctx, "beside too")])
+        await on_driver(ctx.db, "select 1", (), reads=frozenset())
+        with statements.sent() as sent:
+            row = await WAKE.with_flush(ctx.db, workflow="inw1", name="beside")
+        assert len(sent) == 1, [each.text for each in sent]
+        assert (row["woken"], row["seen"]) == ("inw1", 0)
+        assert not ctx.db.new
+        with statements.sent() as sent:
+            assert (await WAKE.with_flush(ctx.db, workflow="inw2", name="beside"))["seen"] == 1
+        assert len(sent) == 1
+    async with runtime.sweep() as ctx:
+        assert await ctx.db.scalar(select(func.count()).select_from(App).where(App.name.like("beside%"))) == 2
+        assert await ctx.db.scalar(select(func.count()).select_from(Wakeup)) == 2
+
+
+async def test_a_flush_beside_a_statement_misses_no_row_that_is_gone(runtime: Runtime, org: factories.OrgWithToken) -> None:
+    async with runtime.request(org.actor) as ctx:
+        made = app(ctx, "gone")
+        ctx.db.add(made)
+    async with runtime.sweep(org.actor) as ctx:
+        again = await ctx.db.get(App, made.id)
+        assert again is not None
+        again.description = "changed"
+        await on_driver(ctx.db, "delete from apps where id = $1", (made.id,), reads=frozenset())
+        with pytest.raises(StaleDataError, match="1 rows of apps were to be written, 0 were"):
+            await WAKE.with_flush(ctx.db, workflow="inw3", name="gone")
+        await ctx.db.rollback()
 
 
 async def test_what_was_not_given_is_the_columns_default_here_and_there(runtime: Runtime, org: factories.OrgWithToken) -> None:

@@ -68,7 +68,6 @@ class Advance:
                     self.written.wakeups.append((workflow.id, self.moment + TURN_RETRY))
                 continue
             await self._one(workflow, steps[workflow.id], called)
-        await self.db.flush()
         self.seconds = time.perf_counter() - began
         if self.batons:
             await store.pass_on(self.db, self.batons)

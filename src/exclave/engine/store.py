@@ -276,7 +276,7 @@ class Written:
 
 
 async def write(db: AsyncSession, written: Written, moment: datetime) -> Ahead:
-    """Write it, and say what is ahead of what was due at `moment`."""
+    """Write it with what the session has yet to write, and say what is ahead of what was due at `moment`."""
     steps = list(written.steps.values())
     seldom = [step for step in steps if not _SELDOM.isdisjoint(inspect_(step).committed_state)]
     if seldom:
@@ -289,7 +289,7 @@ async def write(db: AsyncSession, written: Written, moment: datetime) -> Ahead:
         "moment": moment,
     }
     values = {**_columns(_STEP_WRITTEN, steps, "s"), **_columns(_WORKFLOW_WRITTEN, list(written.workflows.values()), "w")}
-    (row,) = await _WRITE.records(db, **values, **woken, **look)
+    row = await _WRITE.with_flush(db, **values, **woken, **look)
     return Ahead.after(moment, written.wakeups, row)
 
 

@@ -20,7 +20,7 @@ from sqlalchemy.sql import visitors
 
 from exclave.kit import errors
 from exclave.kit.db import Tenant
-from exclave.kit.session import DIALECT, on_driver
+from exclave.kit.session import DIALECT, flushed_with, on_driver
 
 T = TypeVar("T")
 
@@ -59,6 +59,11 @@ class Prepared(Generic[T]):
         """Return the rows as they come."""
         made = self._made or self._make()
         return await on_driver(db, made.text, made.arguments(values), reads=made.reads)
+
+    async def with_flush(self, db: AsyncSession, **values: Any) -> asyncpg.Record:
+        """Run it together with the session's flush (see `kit.session.flushed_with`); return its one row as it comes."""
+        made = self._made or self._make()
+        return await flushed_with(db, made.text, made.arguments(values))
 
     def _make(self) -> "_Made":
         self._made = _Made(self._statement, self._returns)

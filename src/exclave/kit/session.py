@@ -57,12 +57,21 @@ class OneFlush(Session):
             super().flush(objects)
             return
         if writes:
-            values = [column for write in writes for column in write.values]
-            written = await_only(_fetch(self._driver(), _statement(tuple(write.shape for write in writes)), values))[0]
-            for write, count in zip(writes, written, strict=True):
-                if count != len(write.states):
-                    raise StaleDataError(f"{len(write.states)} rows of {write.shape.table.name} were to be written, {count} were")
-        # As after a flush of the ORM: what was new is persistent, what was changed is clean.
+            await_only(self._written(writes, "", ()))
+        self._clean()
+
+    async def _written(self, writes: "Sequence[_Write]", beside: str, values: Sequence[Any]) -> asyncpg.Record:
+        """Write rows, together with the statement `beside`; return its row."""
+        shapes = tuple(write.shape for write in writes)
+        columns = [column for write in writes for column in write.values]
+        (row,) = await _fetch(self._driver(), _statement(shapes, beside, len(values)), [*values, *columns])
+        for position, write in enumerate(writes):
+            if row[f"w{position}"] != len(write.states):
+                raise StaleDataError(f"{len(write.states)} rows of {write.shape.table.name} were to be written, {row[f'w{position}']} were")
+        return row
+
+    def _clean(self) -> None:
+        """As after a flush of the ORM: what was new is persistent, what was changed is clean."""
         self._register_persistent({inspect_(row) for row in (*self.new, *_dirty(self))})
 
     def _driver(self) -> asyncpg.Connection:
@@ -174,6 +183,20 @@ async def on_driver(
         await db.flush()
     driver = known_driver(session) or await db.run_sync(OneFlush._driver)  # type: ignore[arg-type]
     return await _fetch(driver, statement, values)
+
+
+async def flushed_with(db: AsyncSession, statement: str, values: Sequence[Any]) -> asyncpg.Record:
+    """Write what the session has yet to write and run a statement, both as one; return its one row.
+
+    The statement begins with `with` and ends with its select list; it does not see the rows that are written beside it.
+    """
+    session = cast(OneFlush, db.sync_session)
+    writes = None if session.deleted or known_driver(session) is None else _writes(session)
+    if not writes:
+        return (await on_driver(db, statement, values))[0]
+    row = await session._written(writes, statement, values)
+    session._clean()
+    return row
 
 
 def written_elsewhere(db: AsyncSession) -> IdentitySet:
@@ -307,13 +330,13 @@ def _gather(groups: dict[_Shape, _Write], shape: _Shape, state: Any, values: lis
         column.append(value)
 
 
-_statements: dict[tuple[_Shape, ...], str] = {}
+_statements: dict[tuple[tuple[_Shape, ...], str], str] = {}
 
 
-def _statement(shapes: tuple[_Shape, ...]) -> str:
-    """One statement for all shapes; it answers how many rows each wrote."""
-    if shapes not in _statements:
-        parts, number = [], 0
+def _statement(shapes: tuple[_Shape, ...], beside: str = "", number: int = 0) -> str:
+    """One statement for all shapes, and for `beside` with its `number` parameters; it answers how many rows of each were written."""
+    if (shapes, beside) not in _statements:
+        parts = []
         for position, shape in enumerate(shapes):
             names = [f'"{column.name}"' for column in shape.columns]
             arrays = ", ".join(f"${number + place}::{_carried(column)}[]" for place, column in enumerate(shape.columns, 1))
@@ -326,9 +349,10 @@ def _statement(shapes: tuple[_Shape, ...]) -> str:
             else:
                 write = f'insert into "{shape.table.name}" ({", ".join(names)}) select {", ".join(given)} from {source} returning 1'  # noqa: S608 - the same
             parts.append(f"w{position} as ({write})")
-        counts = [f"(select count(*) from w{position})" for position in range(len(shapes))]  # noqa: S608 - no values
-        _statements[shapes] = f"with {', '.join(parts)} select {', '.join(counts)}"
-    return _statements[shapes]
+        counts = ", ".join(f"(select count(*) from w{position}) as w{position}" for position in range(len(shapes)))  # noqa: S608 - no values
+        rest = f", {beside.removeprefix('with ')}, {counts}" if beside else f" select {counts}"
+        _statements[shapes, beside] = f"with {', '.join(parts)}{rest}"
+    return _statements[shapes, beside]
 
 
 def _carried(column: Column[Any]) -> str:
