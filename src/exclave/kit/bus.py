@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 CHANNEL = "exclave"
 _PAYLOAD_LIMIT = 7000
 _COALESCE_SECONDS = 0.002
+# A NOTIFY writes a commit record. Nobody waits for this one to be on the disk, and other commits do not wait behind it.
+_HINTS_MAY_BE_LOST = {"synchronous_commit": "off"}
 
 
 class Subscription:
@@ -146,7 +148,7 @@ class Bus:
         while True:
             lost = asyncio.Event()
             try:
-                connection = await asyncpg.connect(self._dsn, timeout=10)
+                connection = await asyncpg.connect(self._dsn, timeout=10, server_settings=_HINTS_MAY_BE_LOST)
                 connection.add_termination_listener(lambda *_, lost=lost: lost.set())
                 await connection.add_listener(CHANNEL, self._heard)
                 self._connection = connection
