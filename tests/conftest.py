@@ -21,6 +21,7 @@ from exclave.kit.crypto import Master
 from exclave.kit.events import Events
 from exclave.migrations.upgrade import upgrade
 from exclave.server import wiring
+from exclave.server.runtime import APP_SETTINGS, ENGINE_SETTINGS
 from tests import factories
 from tests.cluster import Cluster, start_cluster
 
@@ -46,8 +47,8 @@ def database(cluster: Cluster) -> Cluster:
 
 def make_runtime(cluster: Cluster, blobs: Path, **facts: object) -> Runtime:
     """A runtime as `server/` makes it, without its loops."""
-    app = db.connect(cluster.app_url, pool=5, overflow=10)
-    engine = db.connect(cluster.engine_url, pool=5, overflow=5)
+    app = db.connect(cluster.app_url, pool=5, overflow=10, settings=APP_SETTINGS)
+    engine = db.connect(cluster.engine_url, pool=5, overflow=5, settings=ENGINE_SETTINGS)
     runtime = Runtime(
         app=db.sessions(app),
         engine=db.sessions(engine),

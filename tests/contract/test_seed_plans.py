@@ -8,12 +8,25 @@ import httpx
 import pytest
 from benchmarks.sandbox_run_rows import TOKEN, fill
 
+from exclave.domain.jobs import sweep as jobs
+from exclave.domain.runners import sweep as runners
+from exclave.engine.sweep import Sweep
+from exclave.kit.context import Runtime
+from exclave.server.runtime import ENGINE_SETTINGS
+from exclave.server.side import remove_orphan_wakeups
 from tests import statements
 from tests.cluster import Cluster
 from tests.conftest import _client
 
 _PAGE = f"/v1/installs/inl{'200':0>23}/sandbox-runs"
 _BIG = 1000  # rows from which a table may not be read from end to end
+_OF_WHAT_IS_OPEN = {
+    "runner_jobs_open",
+    "executions_leased",
+    "executions_of_runner",
+    "workflows_active",
+    "wakeup_second_look",
+}  # indexes of a few rows
 Sent = list[tuple[str, tuple[Any, ...]]]
 
 
@@ -71,6 +84,36 @@ async def test_no_statement_that_is_made_once_reads_a_big_table_or_an_org_to_fin
         assert wrong == {}, "\n".join(f"{name}:\n{plan}" for name, plan in wrong.items())
     finally:
         await connection.close()
+
+
+async def test_no_sweep_reads_a_big_table_to_find_what_is_due(crowd: Cluster, runtime: Runtime) -> None:
+    """The statements of what runs all the time across orgs: their plans are made once, too."""
+    walk = Sweep(runtime)
+    with statements.sent() as sent:
+        for look in (jobs.expire(runtime), runners.check(runtime), walk.second_look(), walk.walk(), remove_orphan_wakeups(runtime)):
+            await look
+    connection = await asyncpg.connect(crowd.engine_url.replace("+asyncpg", ""), server_settings=ENGINE_SETTINGS)
+    try:
+        sizes = dict(await connection.fetch("select relname, reltuples from pg_class where relkind = 'r'"))
+        wrong = {}
+        for each in sent:
+            plan = await explained(connection, each.text, (None,) * len(set(re.findall(r"\$\d+", each.text))))
+            if any(sizes[table] >= _BIG for table in walked(plan)):
+                wrong[each.text] = plan
+        assert len(sent) > 6
+        assert wrong == {}, "\n".join(f"{text}:\n{plan}" for text, plan in wrong.items())
+    finally:
+        await connection.close()
+
+
+def walked(plan: str) -> set[str]:
+    """Tables that a plan reads from end to end, by themselves or along an index of all their rows."""
+    found = set(re.findall(r"Seq Scan on (\w+)", plan))
+    for node in re.split(r"\n\s*(?:->|CTE|InitPlan|SubPlan)", plan):
+        index = re.search(r"Index (?:Only )?Scan (?:Backward )?using (\w+) on (\w+)", node)
+        if index and "Index Cond" not in node and index[1] not in _OF_WHAT_IS_OPEN:
+            found.add(index[2])
+    return found
 
 
 async def explained(connection: asyncpg.Connection, statement: str, parameters: tuple[Any, ...]) -> str:

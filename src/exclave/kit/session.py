@@ -57,14 +57,16 @@ class OneFlush(Session):
             super().flush(objects)
             return
         if writes:
-            await_only(self._written(writes, "", ()))
+            await_only(self._written(self._driver(), writes))
         self._clean()
 
-    async def _written(self, writes: "Sequence[_Write]", beside: str, values: Sequence[Any]) -> asyncpg.Record:
+    async def _written(
+        self, driver: asyncpg.Connection, writes: "Sequence[_Write]", beside: str = "", values: Sequence[Any] = ()
+    ) -> asyncpg.Record:
         """Write rows, together with the statement `beside`; return its row."""
         shapes = tuple(write.shape for write in writes)
         columns = [column for write in writes for column in write.values]
-        (row,) = await _fetch(self._driver(), _statement(shapes, beside, len(values)), [*values, *columns])
+        (row,) = await _fetch(driver, _statement(shapes, beside, len(values)), [*values, *columns])
         for position, write in enumerate(writes):
             if row[f"w{position}"] != len(write.states):
                 raise StaleDataError(f"{len(write.states)} rows of {write.shape.table.name} were to be written, {row[f'w{position}']} were")
@@ -191,10 +193,11 @@ async def flushed_with(db: AsyncSession, statement: str, values: Sequence[Any]) 
     The statement begins with `with` and ends with its select list; it does not see the rows that are written beside it.
     """
     session = cast(OneFlush, db.sync_session)
-    writes = None if session.deleted or known_driver(session) is None else _writes(session)
-    if not writes:
+    driver = known_driver(session)
+    writes = None if session.deleted or driver is None else _writes(session)
+    if driver is None or not writes:
         return (await on_driver(db, statement, values))[0]
-    row = await session._written(writes, statement, values)
+    row = await session._written(driver, writes, statement, values)
     session._clean()
     return row
 

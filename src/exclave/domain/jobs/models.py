@@ -41,7 +41,8 @@ class RunnerJob(Tenant):
     @classmethod
     def constraints(cls) -> tuple[Any, ...]:
         return (
-            Index("runner_jobs_waiting", "runner_id", "group", "created_at", postgresql_where=text("status = 'available'")),
+            # Few jobs of a runner wait. In the order in which they are taken: with the group first, claims went by all jobs of a runner.
+            Index("runner_jobs_waiting", "runner_id", "created_at", postgresql_where=text("status = 'available'")),
             Index("runner_jobs_owner", "owner_id", "created_at"),
             Index("runner_jobs_runner", "runner_id", "created_at"),
             Index("runner_jobs_open", "created_at", postgresql_where=text("status in ('queued', 'available', 'in-progress')")),
