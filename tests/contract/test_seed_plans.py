@@ -25,6 +25,7 @@ _OF_WHAT_IS_OPEN = {
     "executions_leased",
     "executions_of_runner",
     "workflows_active",
+    "workflow_steps_waiting",
     "wakeup_second_look",
 }  # indexes of a few rows
 Sent = list[tuple[str, tuple[Any, ...]]]
