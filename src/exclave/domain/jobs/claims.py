@@ -17,6 +17,8 @@ from exclave.domain.jobs import queries, service, shapes
 from exclave.domain.jobs.models import RunnerJob, RunnerJobExecution, RunnerJobPlan
 from exclave.domain.orgs import keys
 from exclave.domain.runners import access
+from exclave.domain.runners import service as runners
+from exclave.domain.runners.models import RunnerHeartBeat
 from exclave.kit import db, errors, time
 from exclave.kit.context import Ctx, Runtime
 from exclave.kit.ids import new_id
@@ -172,9 +174,9 @@ async def renew(ctx: Ctx, job_id: str, execution_id: str) -> wire.Lease:
     )
 
 
-async def renew_by_heartbeat(ctx: Ctx, runner_id: str) -> None:
-    """Keep what an official runner runs: it sends no renewals. A cancelled job is not kept, so that it ends without its runner."""
-    await queries.RENEW_BY_HEARTBEAT.run(ctx.db, runner=runner_id, org=ctx.org_id, lease=_lease(ctx))
+async def beat(ctx: Ctx, runner_id: str, process: str, version: str, alive_time: int) -> RunnerHeartBeat:
+    """Take a beat of a process of a runner, and keep what it runs if it is an official one. See `runners.service.beat`."""
+    return await runners.beat(ctx, runner_id, process, version, alive_time, beating=queries.BEAT, lease=_lease(ctx))
 
 
 def _lease(ctx: Ctx) -> timedelta:

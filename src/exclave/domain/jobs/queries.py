@@ -40,6 +40,7 @@ from exclave.domain.jobs.models import (
     RunnerJobPlan,
 )
 from exclave.domain.runners import access
+from exclave.domain.runners import queries as runners
 from exclave.kit.context import Actor
 from exclave.kit.prepared import Prepared, in_org
 
@@ -177,6 +178,7 @@ CLAIMED_BEFORE: Prepared[RunnerJobExecution] = Prepared(
         RunnerJobExecution.runner_id == bindparam("runner"),
         RunnerJobExecution.claim_key == bindparam("key"),
         RunnerJobExecution.claim_key != "",
+        RunnerJobExecution.deleted_at == 0,
         RunnerJobExecution.leased_until > func.clock_timestamp(),
     )
     .values(leased_until=LEASE_END)
@@ -206,7 +208,8 @@ RENEW: Prepared[tuple[int, datetime, str]] = Prepared(
     returns=(None, None, None),
 )
 
-RENEW_BY_HEARTBEAT: Prepared[None] = Prepared(
+# A beat keeps what an official runner runs: it sends no renewals. A cancelled job is not kept, so that it ends without its runner.
+BEAT = runners.beat(
     update(RunnerJobExecution)
     .where(
         RunnerJobExecution.runner_id == bindparam("runner"),
@@ -216,7 +219,8 @@ RENEW_BY_HEARTBEAT: Prepared[None] = Prepared(
         RunnerJobExecution.leased_until > func.clock_timestamp(),
         exists().where(RunnerJob.id == RunnerJobExecution.runner_job_id, RunnerJob.status == "in-progress"),
     )
-    .values(leased_until=LEASE_END)
+    .values(leased_until=LEASE_END, updated_at=bindparam("moment"))
+    .cte("renewed")
 )
 
 _moved = update(RunnerJobExecution).where(
