@@ -27,7 +27,6 @@ from exclave.wire.runner import jobs as wire
 
 LONGEST_WAIT = 30.0  # seconds of a long poll
 RE_POLL = 15.0  # seconds after which a waiting claim looks again, should a hint be lost
-
 _SOON = 1.0  # seconds after which it looks again where another claim was faster
 
 _TOKEN_GRACE = timedelta(minutes=5)  # the job's token outlives its time-out a little: the lease is what ends its power
@@ -59,7 +58,7 @@ async def claim_when_ready(
                 async with enter() as ctx:
                     found = await _look(ctx, runner_id, request.groups, process=request.process, key=key, repeated=repeated)
             except SerialKeyTaken:
-                found, again = awaited, _SOON
+                found, again = awaited, _SOON  # then its execution is there to be seen, and its end is heard
             except KeyTaken:
                 repeated = True  # the same call came twice and the other one has just claimed: its answer is ours, too
                 continue

@@ -104,11 +104,15 @@ async def ended(ctx: Ctx, execution: RunnerJobExecution, job_status: str, descri
 async def _tell_ended(ctx: Ctx, execution: RunnerJobExecution, job: RunnerJob | None) -> None:
     await ctx.tell(ExecutionEnded(execution_id=execution.id, job_id=execution.runner_job_id, org_id=execution.org_id))
     ctx.poke(f"job:{execution.runner_job_id}")
-    if execution.serial_key:
-        # Whoever could not have its key goes now. Said always: to look who waits would overlook one who begins to wait at this moment.
-        ctx.poke(claims.freed(execution.serial_key))
+    _hint_at_its_key(ctx, execution)
     if job is not None:
         await service.tell_finished(ctx, job)
+
+
+def _hint_at_its_key(ctx: Ctx, execution: RunnerJobExecution) -> None:
+    """Whoever could not have its key goes now. Said always: to look who waits would overlook one who begins to wait at this moment."""
+    if execution.serial_key:
+        ctx.poke(claims.freed(execution.serial_key))
 
 
 async def given_back(ctx: Ctx, execution: RunnerJobExecution) -> None:
@@ -121,6 +125,7 @@ async def given_back(ctx: Ctx, execution: RunnerJobExecution) -> None:
     )
     await ctx.tell(ExecutionEnded(execution_id=execution.id, job_id=execution.runner_job_id, org_id=execution.org_id))
     ctx.poke(f"runner:{execution.runner_id}")
+    _hint_at_its_key(ctx, execution)
 
 
 async def report(ctx: Ctx, job_id: str, execution_id: str, body: bytes) -> RunnerJobExecution:
