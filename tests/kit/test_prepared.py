@@ -1,7 +1,7 @@
 """Statements made once give what the ORM gives."""
 
 import pytest
-from sqlalchemy import ARRAY, String, any_, bindparam, func, select, update
+from sqlalchemy import ARRAY, Select, String, any_, bindparam, func, select, update
 
 from exclave.domain.apps.models import App, AppConfig
 from exclave.domain.audit.models import AuditRow
@@ -106,7 +106,10 @@ def test_every_statement_can_be_made_and_what_it_returns_is_read_in_its_order(na
     entities = [part for part in compiled._parts if isinstance(part, _Entity)]
     if not entities:
         return
-    listed = compiled.text.rpartition("RETURNING")[2] if prepared._returns else compiled.text.partition("SELECT")[2].partition("\nFROM")[0]
+    # What changes rows answers itself, or a SELECT of what its parts changed.
+    returning = prepared._returns and not isinstance(prepared._statement, Select)
+    selected = compiled.text.rpartition("\n SELECT ")[2].removeprefix("SELECT ").partition("\nFROM")[0]
+    listed = compiled.text.rpartition("RETURNING")[2] if returning else selected
     columns = [word.strip().split(" AS ")[0].rpartition(".")[2].strip('"') for word in listed.split(",")]
     for part in entities:
         wanted = [attribute.expression.name for attribute in part.columns]

@@ -3,6 +3,7 @@
 import asyncio
 import time as clock
 from dataclasses import replace
+from functools import partial
 
 import msgspec
 import pytest
@@ -11,7 +12,9 @@ from sqlalchemy import func, select
 from exclave.domain.jobs import claims, executions
 from exclave.domain.jobs.models import RunnerJobExecution
 from exclave.kit import errors
+from exclave.kit.ids import new_id
 from exclave.wire.runner.jobs import ClaimRequest
+from tests import statements
 from tests.domain.runners.fleet import Fleet, fleet
 
 
@@ -100,6 +103,48 @@ async def test_a_waiting_claim_returns_as_soon_as_a_job_is_submitted(home):
     claim = await waiting
     assert claim.job.id == job.id
     assert clock.monotonic() - begun < 1
+
+
+async def test_a_job_that_waits_for_a_serial_key_goes_as_soon_as_that_is_free(home):
+    """Also one that came while the end of the other was on its way, for whichever runner it is."""
+    other = await fleet(home.runtime, home.org)
+    key = new_id("key")
+    first = await home.job(serial_key=key)
+    claim = await home.claim()
+    request = ClaimRequest(groups=["deploy"], wait_seconds=10)
+    polls = [
+        asyncio.create_task(claims.claim_when_ready(side.runtime, partial(side.runtime.request, side.actor), side.runner.id, request))
+        for side in (home, other)
+    ]
+    async with home.runtime.request(home.actor) as ctx:
+        await executions.move(ctx, first.id, claim.execution.id, "finished")
+        submitted = {(await home.job(serial_key=key)).id, (await other.job(serial_key=key)).id}
+        await asyncio.sleep(0.3)  # both look, and see that the key is in use
+        assert not any(poll.done() for poll in polls)
+    begun = clock.monotonic()
+    done, _ = await asyncio.wait(polls, return_when=asyncio.FIRST_COMPLETED)
+    (second,) = [poll.result() for poll in done]
+    side = home if polls[0] in done else other
+    async with side.runtime.request(side.actor) as ctx:
+        await executions.move(ctx, second.job.id, second.execution.id, "finished")
+    third = (await asyncio.gather(*polls))[1 if side is home else 0]
+    assert clock.monotonic() - begun < 3
+    assert {second.job.id, third.job.id} == submitted
+
+
+async def test_a_look_costs_one_statement_and_a_claim_two(home):
+    async with home.runtime.request(home.actor) as ctx:
+        with statements.sent() as sent:
+            assert await claims.claim(ctx, home.runner.id, ["sandbox"]) is None
+        assert len(sent) == 1, [each.text[:80] for each in sent]
+    workspace = await home.workspace()
+    for _ in range(2):
+        await home.terraform_job(workspace)
+    await home.terraform_job(await home.workspace())
+    await home.claim("sandbox")  # from here on the key of the org is known
+    with statements.sent() as sent:
+        await home.claim("sandbox")
+    assert len(sent) == 3, [each.text[:80] for each in sent]  # who asks, the job with execution and plan, its token
 
 
 async def test_a_claim_that_waits_in_vain_comes_back_empty(home):

@@ -1,6 +1,7 @@
 """Executions: how one ends, and that nothing is written for one that is over."""
 
 import pytest
+from sqlalchemy import text
 
 from exclave.domain.jobs import claims, executions, sweep
 from exclave.domain.jobs import service as jobs
@@ -58,6 +59,22 @@ async def test_a_zombie_writes_nothing(home, write, how):
         await sweep.expire(home.runtime)
     before = await rows(home, claim.execution.id)
     with pytest.raises(errors.Stale):
+        await WRITES[write](home, job.id, claim.execution.id)
+    assert await rows(home, claim.execution.id) == before
+
+
+@pytest.mark.parametrize("write", WRITES)
+async def test_an_execution_that_is_over_writes_nothing_though_its_row_kept_a_lease(home, write):
+    job = await home.job()
+    claim = await home.claim()
+    async with home.runtime.request(home.actor) as ctx:
+        await executions.move(ctx, job.id, claim.execution.id, "failed")
+    async with home.runtime.sweep() as ctx:
+        await ctx.db.execute(
+            text("update runner_job_executions set leased_until = now() + interval '1 hour' where id = :id"), {"id": claim.execution.id}
+        )
+    before = await rows(home, claim.execution.id)
+    with pytest.raises(errors.Conflict):
         await WRITES[write](home, job.id, claim.execution.id)
     assert await rows(home, claim.execution.id) == before
 

@@ -89,7 +89,7 @@ async def test_heartbeats_keep_what_official_runners_run_and_nothing_else(home):
     async with home.runtime.request(home.org.actor) as ctx:
         await jobs.cancel(ctx, await jobs.get(ctx, cancelled.id), "")
     async with home.runtime.request(home.actor) as ctx:
-        await claims.renew_by_heartbeat(ctx, home.runner.id)
+        await claims.beat(ctx, home.runner.id, "install", "1.0.0", 5_000_000_000)
     async with home.runtime.sweep() as ctx:
         found = {
             row.runner_job_id: row.leased_until

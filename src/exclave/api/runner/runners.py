@@ -33,9 +33,7 @@ async def create_heart_beat(ctx: Ctx, runner_id: str, body: wire.CreateRunnerHea
     """Tell that a process of a runner lives. It keeps the executions of official runners, too."""
     if not 0 <= body.alive_time < 2**63:
         raise errors.Invalid("alive_time must be a count of nanoseconds")
-    beat = await service.beat(ctx, runner_id, body.process, body.version, body.alive_time)
-    await claims.renew_by_heartbeat(ctx, runner_id)
-    return shapes.beat(beat)
+    return shapes.beat(await claims.beat(ctx, runner_id, body.process, body.version, body.alive_time))
 
 
 @route.post("/v1/runners/{runner_id}/health-checks", status=201)

@@ -6,38 +6,35 @@ A claim never waits inside a transaction: a long poll subscribes first, tries, a
 import asyncio
 from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import timedelta
+from typing import Any, TypeVar
 
 import msgspec
 from sqlalchemy.exc import IntegrityError
 
 from exclave.domain.accounts import tokens
 from exclave.domain.jobs import queries, service, shapes
-from exclave.domain.jobs.models import RunnerJob, RunnerJobExecution
+from exclave.domain.jobs.models import RunnerJob, RunnerJobExecution, RunnerJobPlan
 from exclave.domain.orgs import keys
 from exclave.domain.runners import access
+from exclave.domain.runners import service as runners
+from exclave.domain.runners.models import RunnerHeartBeat
 from exclave.kit import db, errors, time
 from exclave.kit.context import Ctx, Runtime
+from exclave.kit.ids import new_id
 from exclave.kit.prepared import Prepared
 from exclave.wire.runner import jobs as wire
 
 LONGEST_WAIT = 30.0  # seconds of a long poll
 RE_POLL = 15.0  # seconds after which a waiting claim looks again, should a hint be lost
+_SOON = 1.0  # seconds after which it looks again where another claim was faster
 
 _TOKEN_GRACE = timedelta(minutes=5)  # the job's token outlives its time-out a little: the lease is what ends its power
 
 
+T = TypeVar("T")
+
 Enter = Callable[[], AbstractAsyncContextManager[Ctx]]
-
-
-@dataclass(frozen=True)
-class Taken:
-    """A job that was just claimed."""
-
-    job: RunnerJob
-    execution: RunnerJobExecution
 
 
 async def claim_when_ready(
@@ -52,24 +49,33 @@ async def claim_when_ready(
     clock = asyncio.get_running_loop()
     until = clock.time() + max(0.0, min(request.wait_seconds, LONGEST_WAIT))
     repeated = True  # may be: what a call claimed before, it claimed before this one began
-    # Subscribe before looking: a job that is submitted between the two would otherwise wait for the re-poll.
-    async with runtime.bus.subscribe(f"runner:{runner_id}") as hints:
-        while gone is None or not gone.is_set():
+    awaited: frozenset[str] = frozenset()
+    while gone is None or not gone.is_set():
+        # Subscribe before looking: a job that is submitted between the two would otherwise wait for the re-poll.
+        async with runtime.bus.subscribe(f"runner:{runner_id}", *map(freed, awaited)) as hints:
+            again = RE_POLL
             try:
                 async with enter() as ctx:
-                    claimed = await claim(ctx, runner_id, request.groups, process=request.process, key=key, repeated=repeated)
+                    found = await _look(ctx, runner_id, request.groups, process=request.process, key=key, repeated=repeated)
             except SerialKeyTaken:
-                claimed = None  # its job runs now; ours goes when that one is over, which is hinted at
+                found, again = awaited, _SOON  # then its execution is there to be seen, and its end is heard
             except KeyTaken:
                 repeated = True  # the same call came twice and the other one has just claimed: its answer is ours, too
                 continue
-            if claimed is not None:
-                return claimed
+            if isinstance(found, wire.Claim):
+                return found
             repeated, left = False, until - clock.time()
             if left <= 0:
                 return None
-            await hints.wait(min(left, RE_POLL))
-        return None
+            news, awaited = found - awaited, found
+            if not news:  # else look once more, now that the end of who has these keys is heard
+                await hints.wait(min(left, again))
+    return None
+
+
+def freed(serial_key: str) -> str:
+    """The topic that hints at the end of an execution with this serial key."""
+    return f"serial:{serial_key}"
 
 
 class KeyTaken(errors.Conflict):
@@ -80,10 +86,16 @@ class SerialKeyTaken(errors.Conflict):
     """Another job of the same serial key started at this very moment."""
 
 
-async def claim(
-    ctx: Ctx, runner_id: str, groups: Collection[str], *, process: str = "", key: str = "", repeated: bool = True
-) -> wire.Claim | None:
-    """Claim the oldest waiting job of a runner in these groups, or return None. The answer holds its plan and a lease.
+async def claim(ctx: Ctx, runner_id: str, groups: Collection[str], *, process: str = "", key: str = "") -> wire.Claim | None:
+    """Claim the oldest waiting job of a runner in these groups, or return None. The answer holds its plan and a lease."""
+    found = await _look(ctx, runner_id, groups, process=process, key=key, repeated=True)
+    return found if isinstance(found, wire.Claim) else None
+
+
+async def _look(
+    ctx: Ctx, runner_id: str, groups: Collection[str], *, process: str, key: str, repeated: bool
+) -> wire.Claim | frozenset[str]:
+    """Claim the oldest waiting job, or return the serial keys that keep jobs waiting.
 
     `repeated`: look first for what the same key has claimed before; that lease is renewed, since its caller has just been heard of.
     """
@@ -92,13 +104,17 @@ async def claim(
     if key and repeated:
         before = await queries.CLAIMED_BEFORE.first(ctx.db, org=ctx.org_id, runner=runner_id, key=key, lease=_lease(ctx))
         if before is not None:
-            return await _answer(ctx, Taken(await service.get(ctx, before.runner_job_id), before))
-    taken = await _take(ctx, queries.TAKE_OLDEST, process=process, renewed_by="lease", key=key, groups=list(groups))
-    return await _answer(ctx, taken) if taken is not None else None
+            known = await service.get(ctx, before.runner_job_id)
+            return await _answer(ctx, known, before, await queries.PLAN_OF.first(ctx.db, job=known.id, org=known.org_id))
+    ((job, execution, plan, awaited),) = await _take(
+        ctx, queries.TAKE_OLDEST, process=process, renewed_by="lease", key=key, groups=list(groups)
+    )
+    if job is None or execution is None:
+        return frozenset(awaited)
+    return await _answer(ctx, job, execution, plan)
 
 
-async def _answer(ctx: Ctx, taken: Taken) -> wire.Claim:
-    job, execution = taken.job, taken.execution
+async def _answer(ctx: Ctx, job: RunnerJob, execution: RunnerJobExecution, plan: RunnerJobPlan | None) -> wire.Claim:
     _, token = await tokens.mint(
         ctx,
         ctx.actor.account_id,
@@ -107,11 +123,6 @@ async def _answer(ctx: Ctx, taken: Taken) -> wire.Claim:
         scope=f"job:{job.id}:{execution.id}",
         org_id=job.org_id,
     )
-    try:
-        await ctx.db.flush()
-    except IntegrityError as error:  # the unique index on keys
-        raise KeyTaken() from error
-    plan = await queries.PLAN_OF.first(ctx.db, job=job.id, org=job.org_id)
     return wire.Claim(
         job=shapes.full(job),
         execution=shapes.execution(execution),
@@ -133,12 +144,12 @@ async def claim_one(ctx: Ctx, job_id: str, *, client_version: str = "") -> Runne
     Raises `Conflict` when the job does not wait (any more), `NotFound` when it is not the caller's.
     """
     access.runner_only(ctx.actor)
-    metadata = {"client.version": client_version} if client_version else {}
-    taken = await _take(ctx, queries.TAKE_ONE, renewed_by="heartbeat", metadata=metadata, job=job_id)
-    if taken is None:
-        job = await service.get(ctx, job_id)
-        raise errors.Conflict(f"the job {job_id} is {job.status} and cannot be claimed: somebody has it, it is over, or it waits its turn")
-    return taken.execution
+    if not ctx.actor.scope:  # the token of one execution claims no other
+        metadata = {"client.version": client_version} if client_version else {}
+        for _, execution in await _take(ctx, queries.TAKE_ONE, renewed_by="heartbeat", metadata=metadata, job=job_id):
+            return execution
+    job = await service.get(ctx, job_id)
+    raise errors.Conflict(f"the job {job_id} is {job.status} and cannot be claimed: somebody has it, it is over, or it waits its turn")
 
 
 async def renew(ctx: Ctx, job_id: str, execution_id: str) -> wire.Lease:
@@ -162,9 +173,9 @@ async def renew(ctx: Ctx, job_id: str, execution_id: str) -> wire.Lease:
     )
 
 
-async def renew_by_heartbeat(ctx: Ctx, runner_id: str) -> None:
-    """Keep what an official runner runs: it sends no renewals. A cancelled job is not kept, so that it ends without its runner."""
-    await queries.RENEW_BY_HEARTBEAT.run(ctx.db, runner=runner_id, org=ctx.org_id, lease=_lease(ctx))
+async def beat(ctx: Ctx, runner_id: str, process: str, version: str, alive_time: int) -> RunnerHeartBeat:
+    """Take a beat of a process of a runner, and keep what it runs if it is an official one. See `runners.service.beat`."""
+    return await runners.beat(ctx, runner_id, process, version, alive_time, beating=queries.BEAT, lease=_lease(ctx))
 
 
 def _lease(ctx: Ctx) -> timedelta:
@@ -182,38 +193,28 @@ async def stale(ctx: Ctx, job_id: str, execution_id: str) -> errors.Problem:
 
 
 async def _take(
-    ctx: Ctx,
-    taking: Prepared[tuple[RunnerJob, datetime]],
-    *,
-    process: str = "",
-    renewed_by: str,
-    key: str = "",
-    metadata: Mapping[str, str] = {},
-    **wanted: Any,
-) -> Taken | None:
+    ctx: Ctx, taking: Prepared[T], *, process: str = "", renewed_by: str, key: str = "", metadata: Mapping[str, str] = {}, **wanted: Any
+) -> list[T]:
     """Move the wanted job from `available` to `in-progress`, and give it an execution."""
-    if ctx.actor.scope:
-        return None  # the token of one execution claims no other
-    execution = RunnerJobExecution(
-        created_by_id=ctx.actor.account_id,
-        execution_metadata=dict(metadata),
-        process=process,
-        renewed_by=renewed_by,
-        claim_key=key,
-        status="pending",
-    )
-    names = {"org": ctx.org_id, "runner": ctx.actor.runner_id, "execution": execution.id, "moment": time.now(), "lease": _lease(ctx)}
     try:
-        found = await taking.first(ctx.db, **names, **wanted)
-    except IntegrityError as error:  # the unique index on the serial keys of running jobs
-        raise SerialKeyTaken() from error
-    if found is None:
-        return None
-    job, execution.leased_until = found
-    execution.org_id = job.org_id
-    execution.runner_job_id = job.id
-    execution.runner_id = job.runner_id
-    execution.serial_key = job.serial_key
-    execution.epoch = job.execution_count
-    ctx.db.add(execution)
-    return Taken(job, execution)
+        return await taking.all(
+            ctx.db,
+            org=ctx.org_id,
+            runner=ctx.actor.runner_id,
+            account=ctx.actor.account_id,
+            execution=new_id(RunnerJobExecution.prefix),
+            moment=time.now(),
+            lease=_lease(ctx),
+            process=process,
+            renewed_by=renewed_by,
+            key=key,
+            metadata=dict(metadata),
+            **wanted,
+        )
+    except IntegrityError as error:
+        match getattr(error.orig, "constraint_name", ""):
+            case "runner_jobs_serial":
+                raise SerialKeyTaken() from error
+            case "executions_once":
+                raise KeyTaken() from error
+        raise

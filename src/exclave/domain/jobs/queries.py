@@ -1,32 +1,37 @@
 """Every SELECT on jobs, limited to what the actor may see."""
 
 import functools
+import typing
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
     ARRAY,
+    CTE,
     ColumnElement,
     Interval,
-    ScalarSelect,
     Select,
     String,
+    Table,
     Text,
     and_,
     any_,
     bindparam,
+    case,
     cast,
     exists,
-    false,
     func,
+    literal,
     null,
     select,
+    true,
     update,
 )
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import aliased
 
-from exclave.domain.jobs.fencing import InsertWhileLive
+from exclave.domain.jobs import fencing
 from exclave.domain.jobs.models import (
     RunnerJob,
     RunnerJobExecution,
@@ -35,8 +40,11 @@ from exclave.domain.jobs.models import (
     RunnerJobPlan,
 )
 from exclave.domain.runners import access
+from exclave.domain.runners import queries as runners
 from exclave.kit.context import Actor
 from exclave.kit.prepared import Prepared, in_org
+
+_JOB, _EXECUTION, _PLAN = (typing.cast(Table, model.__table__) for model in (RunnerJob, RunnerJobExecution, RunnerJobPlan))
 
 
 def visible_to(actor: Actor) -> Select[RunnerJob]:
@@ -75,39 +83,30 @@ BY_KEY: Prepared[RunnerJob] = Prepared(
     select(RunnerJob).where(RunnerJob.step_key == bindparam("key"), in_org(RunnerJob), RunnerJob.deleted_at == 0)
 )
 
-# Does a job wait that may be told of the end of another with its serial key?
-WAITS_FOR_KEY: Prepared[bool] = Prepared(
-    select(
-        exists().where(
-            RunnerJob.serial_key == bindparam("serial_key"), RunnerJob.runner_id == bindparam("runner"), RunnerJob.status == "available"
-        )
-    )
-)
-
-
 # When a lease that is given now ends, by the database's clock.
 LEASE_END: ColumnElement[datetime] = func.clock_timestamp() + cast(bindparam("lease"), Interval)
 
 
-def _taking(*wanted: ColumnElement[bool]) -> Prepared[tuple[RunnerJob, datetime]]:
-    """Move the oldest wanted job from `available` to `in-progress`; it comes with the end of a lease that is given now."""
+def _taking(*wanted: ColumnElement[bool]) -> tuple[CTE, CTE, ColumnElement[list[str]]]:
+    """Move the oldest wanted job from `available` to `in-progress`, give it an execution with a lease, and tell the serial keys that
+    keep others waiting."""
+    waits = (
+        in_org(RunnerJob),
+        RunnerJob.runner_id == bindparam("runner"),
+        RunnerJob.deleted_at == 0,
+        RunnerJob.status == "available",
+        *wanted,
+    )
     picked = (
         select(RunnerJob.id)
-        .where(
-            in_org(RunnerJob),
-            RunnerJob.runner_id == bindparam("runner"),
-            RunnerJob.deleted_at == 0,
-            RunnerJob.status == "available",
-            ~serial_key_in_use(),
-            *wanted,
-        )
+        .where(*waits, ~serial_key_in_use())
         .order_by(RunnerJob.created_at, RunnerJob.id)
         .limit(1)
         .with_for_update(skip_locked=True, of=RunnerJob)
         .correlate(None)
         .scalar_subquery()
     )
-    return Prepared(
+    job = (
         update(RunnerJob)
         .where(RunnerJob.id == picked, RunnerJob.status == "available")
         .values(
@@ -118,14 +117,59 @@ def _taking(*wanted: ColumnElement[bool]) -> Prepared[tuple[RunnerJob, datetime]
             execution_count=RunnerJob.execution_count + 1,
             current_execution_id=bindparam("execution"),
         )
-        .returning(RunnerJob, LEASE_END.label("leased_until")),
-        returns=(RunnerJob, None),
+        .returning(*_JOB.c)
+        .cte("job")
+    )
+    given: dict[str, Any] = {
+        "id": bindparam("execution", type_=String),
+        "org_id": job.c.org_id,
+        "created_by_id": bindparam("account", type_=String),
+        "created_at": bindparam("moment", type_=_EXECUTION.c.created_at.type),
+        "updated_at": bindparam("moment", type_=_EXECUTION.c.updated_at.type),
+        "deleted_at": literal(0),
+        "runner_job_id": job.c.id,
+        "status": literal("pending"),
+        "metadata": bindparam("metadata", type_=_EXECUTION.c.metadata.type),
+        "epoch": job.c.execution_count,
+        "process": bindparam("process", type_=String),
+        "leased_until": LEASE_END,
+        "renewed_by": bindparam("renewed_by", type_=String),
+        "ended_by": literal(""),
+        "runner_id": job.c.runner_id,
+        "serial_key": job.c.serial_key,
+        "claim_key": bindparam("key", type_=String),
+    }
+    row = select(*(value.label(name) for name, value in given.items())).select_from(job)
+    execution = insert(_EXECUTION).from_select(list(given), row, include_defaults=False)
+    awaited = select(RunnerJob.serial_key).where(*waits, serial_key_in_use()).distinct().correlate(None)
+    return job, execution.returning(*_EXECUTION.c).cte("execution"), func.array(awaited.scalar_subquery())
+
+
+def _take_oldest() -> Prepared[tuple[RunnerJob | None, RunnerJobExecution | None, RunnerJobPlan | None, list[str]]]:
+    """One row always: the job with its execution and plan, or the serial keys that jobs of these groups wait for."""
+    job, execution, awaited = _taking(RunnerJob.group == any_(bindparam("groups", type_=ARRAY(String))))
+    one = select(literal(1).label("one")).subquery("one")
+    found = (
+        one.outerjoin(job, true())
+        .outerjoin(execution, true())
+        .outerjoin(_PLAN, and_(_PLAN.c.runner_job_id == job.c.id, in_org(RunnerJobPlan)))
+    )
+    nothing = case((job.c.id.is_(None), awaited))
+    return Prepared(
+        select(*job.c, *execution.c, *_PLAN.c, nothing).select_from(found),
+        returns=(RunnerJob, RunnerJobExecution, RunnerJobPlan, None),
         fresh=True,
     )
 
 
-TAKE_OLDEST = _taking(RunnerJob.group == any_(bindparam("groups", type_=ARRAY(String))))
-TAKE_ONE = _taking(RunnerJob.id == bindparam("job"))
+def _take_one() -> Prepared[tuple[RunnerJob, RunnerJobExecution]]:
+    job, execution, _ = _taking(RunnerJob.id == bindparam("job"))
+    return Prepared(
+        select(*job.c, *execution.c).select_from(job.join(execution, true())), returns=(RunnerJob, RunnerJobExecution), fresh=True
+    )
+
+
+TAKE_OLDEST, TAKE_ONE = _take_oldest(), _take_one()
 
 CLAIMED_BEFORE: Prepared[RunnerJobExecution] = Prepared(
     update(RunnerJobExecution)
@@ -134,6 +178,7 @@ CLAIMED_BEFORE: Prepared[RunnerJobExecution] = Prepared(
         RunnerJobExecution.runner_id == bindparam("runner"),
         RunnerJobExecution.claim_key == bindparam("key"),
         RunnerJobExecution.claim_key != "",
+        RunnerJobExecution.deleted_at == 0,
         RunnerJobExecution.leased_until > func.clock_timestamp(),
     )
     .values(leased_until=LEASE_END)
@@ -143,21 +188,7 @@ CLAIMED_BEFORE: Prepared[RunnerJobExecution] = Prepared(
 )
 
 
-# The fence of `live_execution` for a runner's full token, made once.
-_LIVE = (
-    select(RunnerJobExecution.id)
-    .join(RunnerJob, RunnerJob.id == RunnerJobExecution.runner_job_id)
-    .where(
-        RunnerJobExecution.id == bindparam("execution"),
-        in_org(RunnerJobExecution),
-        RunnerJob.id == bindparam("job"),
-        RunnerJob.runner_id == bindparam("runner"),
-        RunnerJob.current_execution_id == RunnerJobExecution.id,
-        RunnerJobExecution.finished_at.is_(None),
-        RunnerJobExecution.leased_until > func.clock_timestamp(),
-    )
-    .with_for_update(of=RunnerJobExecution)
-)
+_live = fencing.live().where(RunnerJobExecution.id == bindparam("execution")).cte("live")
 
 
 def fence(actor: Actor, job_id: str, execution_id: str) -> dict[str, Any]:
@@ -165,10 +196,9 @@ def fence(actor: Actor, job_id: str, execution_id: str) -> dict[str, Any]:
     return {"execution": execution_id, "job": job_id, "org": actor.org_id, "runner": "" if actor.scope else actor.runner_id}
 
 
-KEEP_RESULT = InsertWhileLive(RunnerJobExecutionResult, _LIVE, unless="runner_job_execution_id")
-KEEP_OUTPUTS = InsertWhileLive(RunnerJobExecutionOutputs, _LIVE, unless="runner_job_execution_id")
-
-_live = _LIVE.subquery()
+RESULT, OUTPUTS = fencing.Delivery(RunnerJobExecutionResult), fencing.Delivery(RunnerJobExecutionOutputs)
+KEEP_RESULT: Prepared[str] = Prepared(RESULT.insert(_live), returns=(None,))
+KEEP_OUTPUTS: Prepared[str] = Prepared(OUTPUTS.insert(_live), returns=(None,))
 
 RENEW: Prepared[tuple[int, datetime, str]] = Prepared(
     update(RunnerJobExecution)
@@ -178,7 +208,8 @@ RENEW: Prepared[tuple[int, datetime, str]] = Prepared(
     returns=(None, None, None),
 )
 
-RENEW_BY_HEARTBEAT: Prepared[None] = Prepared(
+# A beat keeps what an official runner runs: it sends no renewals. A cancelled job is not kept, so that it ends without its runner.
+BEAT = runners.beat(
     update(RunnerJobExecution)
     .where(
         RunnerJobExecution.runner_id == bindparam("runner"),
@@ -188,7 +219,8 @@ RENEW_BY_HEARTBEAT: Prepared[None] = Prepared(
         RunnerJobExecution.leased_until > func.clock_timestamp(),
         exists().where(RunnerJob.id == RunnerJobExecution.runner_job_id, RunnerJob.status == "in-progress"),
     )
-    .values(leased_until=LEASE_END)
+    .values(leased_until=LEASE_END, updated_at=bindparam("moment"))
+    .cte("renewed")
 )
 
 _moved = update(RunnerJobExecution).where(
@@ -199,21 +231,40 @@ MOVE: Prepared[RunnerJobExecution] = Prepared(
     returns=(RunnerJobExecution,),
     fresh=True,
 )
-END: Prepared[RunnerJobExecution] = Prepared(
-    _moved.values(
-        status=bindparam("to"), updated_at=bindparam("moment"), finished_at=bindparam("moment"), leased_until=null(), ended_by="runner"
-    ).returning(RunnerJobExecution),
-    returns=(RunnerJobExecution,),
-    fresh=True,
-)
-END_JOB: Prepared[RunnerJob] = Prepared(
+_job_ended = (
     update(RunnerJob)
     .where(RunnerJob.id == bindparam("job"), RunnerJob.status == "in-progress")
-    .values(status=bindparam("to"), status_description=bindparam("why"), finished_at=bindparam("moment"), updated_at=bindparam("moment"))
-    .returning(RunnerJob),
-    returns=(RunnerJob,),
-    fresh=True,
+    .values(
+        status=bindparam("becomes"), status_description=bindparam("why"), finished_at=bindparam("moment"), updated_at=bindparam("moment")
+    )
+    .returning(*_JOB.c)
 )
+END_JOB: Prepared[RunnerJob] = Prepared(_job_ended, returns=(RunnerJob,), fresh=True)
+
+
+def _end() -> Prepared[tuple[RunnerJobExecution, RunnerJob | None, bool, bool]]:
+    """Keep what an execution delivers, end it, and end its job unless that is over. Tells whether result and outputs were kept.
+
+    The execution is locked before its job, as everywhere. Nothing is written unless the execution is live.
+    """
+    result, outputs = RESULT.insert(_live).cte("result"), OUTPUTS.insert(_live).cte("outputs")
+    execution = (
+        _moved.values(
+            status=bindparam("to"), updated_at=bindparam("moment"), finished_at=bindparam("moment"), leased_until=null(), ended_by="runner"
+        )
+        .returning(*_EXECUTION.c)
+        .cte("ended")
+    )
+    job = _job_ended.where(RunnerJob.id == execution.c.runner_job_id).cte("job")
+    kept = (exists(select(one.c.id)) for one in (result, outputs))
+    return Prepared(
+        select(*execution.c, *job.c, *kept).select_from(execution.outerjoin(job, true())),
+        returns=(RunnerJobExecution, RunnerJob, None, None),
+        fresh=True,
+    )
+
+
+END = _end()
 
 
 def executions_of(actor: Actor, job_ids: Sequence[str]) -> Select[RunnerJobExecution]:
@@ -231,36 +282,6 @@ def executions_visible_to(actor: Actor) -> Select[RunnerJobExecution]:
         RunnerJobExecution.deleted_at == 0,
         access.own(actor, RunnerJobExecution.runner_id),
     )
-
-
-def live_execution(
-    actor: Actor, execution_id: str, *, job_id: str = "", of_scope: bool = False, execution: ScalarSelect[str] | None = None
-) -> Select[str]:
-    """The fence (architecture rule 5): the id of the execution if it is its job's current one, not final, and its lease holds.
-
-    The row stays locked until the end of the transaction, so that a sweep cannot end the execution between the look and the write.
-    Only the runner of the job passes. The token of one execution passes where `of_scope` says that it serves, and for that execution
-    only. `execution` stands for an id that the statement finds itself.
-    """
-    scoped_job, scoped_execution = access.execution_in_scope(actor)
-    fence = (
-        select(RunnerJobExecution.id)
-        .join(RunnerJob, RunnerJob.id == RunnerJobExecution.runner_job_id)
-        .where(
-            RunnerJobExecution.id == (execution if execution is not None else execution_id),
-            RunnerJobExecution.org_id == actor.org_id,
-            RunnerJob.current_execution_id == RunnerJobExecution.id,
-            RunnerJobExecution.finished_at.is_(None),
-            RunnerJobExecution.leased_until > func.clock_timestamp(),
-        )
-        .with_for_update(of=RunnerJobExecution)
-    )
-    if job_id:
-        fence = fence.where(RunnerJob.id == job_id)
-    if scoped_execution:
-        own = (RunnerJobExecution.id == scoped_execution, RunnerJob.id == scoped_job) if of_scope else (false(),)
-        fence = fence.where(*own)
-    return fence.where(RunnerJob.runner_id == actor.runner_id)
 
 
 PLAN_OF: Prepared[RunnerJobPlan] = Prepared(

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import Select, bindparam, cast, literal, select
+from sqlalchemy import CTE, Select, bindparam, cast, literal, select
 from sqlalchemy.dialects.postgresql import insert
 
 from exclave.domain.runners import access
@@ -84,8 +84,11 @@ def settings_of(group_id: str) -> Select[RunnerGroupSettings]:
     return select(RunnerGroupSettings).where(RunnerGroupSettings.runner_group_id == group_id)
 
 
-def _beat() -> Prepared[tuple[RunnerHeartBeat, str]]:
-    """Keep the newest beat of a process of a runner; it comes with the runner's status. Nobody beats for a runner of another org."""
+def beat(*also: CTE) -> Prepared[tuple[RunnerHeartBeat, str]]:
+    """Keep the newest beat of a process of a runner; it comes with the runner's status. Nobody beats for a runner of another org.
+
+    `also`: what else the beat does, in the same statement.
+    """
     given = {
         RunnerHeartBeat.id: bindparam("id"),
         RunnerHeartBeat.created_by_id: bindparam("account"),
@@ -107,13 +110,15 @@ def _beat() -> Prepared[tuple[RunnerHeartBeat, str]]:
         kept.on_conflict_do_update(
             index_elements=[RunnerHeartBeat.runner_id, RunnerHeartBeat.process],
             set_={name: kept.excluded[name] for name in ("version", "alive_time", "beat_at", "updated_at")},
-        ).returning(RunnerHeartBeat, status.label("status")),
+        )
+        .returning(RunnerHeartBeat, status.label("status"))
+        .add_cte(*also),
         returns=(RunnerHeartBeat, None),
         fresh=True,
     )
 
 
-BEAT = _beat()
+BEAT = beat()
 
 
 def beats_of(actor: Actor, runner_id: str) -> Select[RunnerHeartBeat]:

@@ -23,6 +23,7 @@ from exclave.domain.runners.models import (
 )
 from exclave.kit import db, errors, time
 from exclave.kit.context import Ctx, Runtime
+from exclave.kit.prepared import Prepared
 
 TOKEN_TTL = timedelta(days=90)
 LOCAL_TOPIC = "runners:local"  # hints that runners of the platform `local` came or went
@@ -158,13 +159,23 @@ async def deprovision(ctx: Ctx, runner: Runner) -> None:
     ctx.poke(LOCAL_TOPIC)
 
 
-async def beat(ctx: Ctx, runner_id: str, process: str, version: str, alive_time: int) -> RunnerHeartBeat:
+async def beat(
+    ctx: Ctx,
+    runner_id: str,
+    process: str,
+    version: str,
+    alive_time: int,
+    *,
+    beating: Prepared[tuple[RunnerHeartBeat, str]] = queries.BEAT,
+    **more: Any,
+) -> RunnerHeartBeat:
     """Keep the newest beat of a process. The first beat of one that takes jobs makes its runner active, and tells so.
 
-    `alive_time` counts nanoseconds. Raises `NotFound` when the runner is not the caller's own.
+    `alive_time` counts nanoseconds. `beating`: the statement of whoever has more done by a beat, which is asked with `more`. Raises
+    `NotFound` when the runner is not the caller's own.
     """
     access.require(ctx.actor, runner_id)
-    found = await queries.BEAT.first(
+    found = await beating.first(
         ctx.db,
         id=RunnerHeartBeat(org_id=ctx.org_id).id,
         org=ctx.org_id,
@@ -174,8 +185,9 @@ async def beat(ctx: Ctx, runner_id: str, process: str, version: str, alive_time:
         version=version,
         alive_time=alive_time,
         moment=time.now(),
+        **more,
     )
-    if found is None or ctx.actor.scope:
+    if found is None:
         raise errors.NotFound(f"no runner {runner_id}")
     kept, status = found
     if status in rules.WAKES and rules.serves(process):

@@ -1,8 +1,7 @@
 """What Terraform asks of its backend while its job runs, each as one statement made once: the fence and what it allows.
 
 A run of Terraform waits for these calls, so none takes more turns with the database than it must. They only do what everything allows:
-when one finds nothing to do, `service` looks closer and says why. The fence is that of `jobs.queries.live_execution`: the job's
-current execution, not over, its lease held, and locked until the end of the transaction against whoever wants to end it.
+when one finds nothing to do, `service` looks closer and says why. The fence is that of `jobs.fencing`, for a job on this workspace.
 """
 
 # ruff: noqa: S608 - the statements are put together once, of words in this file; values are bound
@@ -10,29 +9,36 @@ current execution, not over, its lease held, and locked until the end of the tra
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BigInteger, DateTime, Integer, LargeBinary, bindparam, text
+from sqlalchemy import CTE, BigInteger, DateTime, Integer, LargeBinary, Select, String, bindparam, literal_column, or_, select, text
 from sqlalchemy.dialects.postgresql import JSONB
 
+from exclave.domain.jobs import fencing
+from exclave.domain.jobs.models import RunnerJob, RunnerJobExecution
 from exclave.domain.runners import access
-from exclave.domain.workspaces.models import TerraformWorkspaceLock, TerraformWorkspaceState, TerraformWorkspaceStateJSON
+from exclave.domain.workspaces.models import (
+    TerraformWorkspace,
+    TerraformWorkspaceLock,
+    TerraformWorkspaceState,
+    TerraformWorkspaceStateJSON,
+)
 from exclave.kit import time
 from exclave.kit.context import Ctx
-from exclave.kit.prepared import Prepared
+from exclave.kit.prepared import Prepared, in_org
 
-_WORKSPACE = "select id from terraform_workspaces where id = :workspace and org_id = :org and deleted_at = 0"
+_row = select(TerraformWorkspace.id).where(
+    TerraformWorkspace.id == bindparam("workspace"), in_org(TerraformWorkspace), TerraformWorkspace.deleted_at == 0
+)
+_no_turn = _row.cte("workspace")
 # The turn of a workspace, until the end of the transaction. `live` reads from it, so it is taken before the execution is locked.
-_TURN = f"workspace as ({_WORKSPACE} for no key update)"
-_NO_TURN = f"workspace as ({_WORKSPACE})"
-_RUNNING = """
-    select execution.id
-    from workspace
-    join runner_jobs job on job.id = :job and job.workspace_id = workspace.id and job.runner_id = :runner
-    join runner_job_executions execution on execution.id = job.current_execution_id
-    where execution.org_id = :org
-      and (:execution = '' or execution.id = :execution)
-      and execution.finished_at is null
-      and execution.leased_until > clock_timestamp()"""
-_LIVE = f"live as ({_RUNNING} for update of execution)"
+_turn = _row.with_for_update(key_share=True).cte("workspace")
+
+
+def _of(workspace: CTE, fence: Select[str]) -> CTE:
+    """The execution that may write for a job on the workspace; the one that is named, if one is."""
+    named = or_(bindparam("execution", type_=String) == literal_column("''"), RunnerJobExecution.id == bindparam("execution"))
+    return fence.where(RunnerJob.workspace_id == workspace.c.id, named).cte("live")
+
+
 _ROW = "id, org_id, created_by_id, created_at, updated_at, deleted_at"
 _ROW_VALUES = ":id, :org, :account, :moment, :moment, 0"
 _NEWEST = """
@@ -60,16 +66,17 @@ class Now:
     newest: Newest | None
 
 
-def _statement(words: str, **types: Any) -> Prepared[Any]:
-    return Prepared(text(words).bindparams(*(bindparam(name, type_=kind) for name, kind in types.items())))
+def _statement(words: str, live: CTE | None = None, **types: Any) -> Prepared[Any]:
+    made = text(words).bindparams(*(bindparam(name, type_=kind) for name, kind in types.items()))
+    return Prepared(made if live is None else made.columns().add_cte(live))
 
 
-_READ = _statement(f"""
-    with {_NO_TURN}, live as ({_RUNNING})
-    select live.id, newest.id, newest.contents
-    from live left join (select id, contents {_NEWEST}) newest on true""")
+_READ = _statement(
+    f"select live.id, newest.id, newest.contents from live left join (select id, contents {_NEWEST}) newest on true",
+    _of(_no_turn, fencing.running()),
+)
 
-_TAKE_TURN = _statement(f"with {_TURN}, live as ({_RUNNING}) select id from live")
+_TAKE_TURN = _statement("select id from live", _of(_turn, fencing.running()))
 
 _LOOK = _statement(f"""
     select held.lock_id, newest.revision, newest.serial, newest.lineage, newest.digest
@@ -79,29 +86,34 @@ _LOOK = _statement(f"""
 
 _LOCK = _statement(
     f"""
-    with {_TURN}, {_LIVE}
     insert into terraform_workspace_locks ({_ROW}, workspace_id, runner_job_id, runner_job_execution_id, lock_id, lock)
     select {_ROW_VALUES}, :workspace, :job, live.id, :lock_id, :lock from live
     on conflict (workspace_id) do nothing
     returning runner_job_execution_id""",
+    _of(_turn, fencing.live()),
     moment=DateTime(timezone=True),
     lock=JSONB,
 )
 
-_UNLOCK = _statement(f"""
-    with {_TURN}, {_LIVE}
+_UNLOCK = _statement(
+    """
     delete from terraform_workspace_locks held using live
     where held.workspace_id = :workspace and held.org_id = :org and held.runner_job_execution_id = live.id
       and (:lock_id = '' or held.lock_id = :lock_id)
-    returning held.id""")
+    returning held.id""",
+    _of(_turn, fencing.live()),
+)
+
+# For whoever has the turn, or only asks.
+_WRITER = _statement("select id from live", _of(_no_turn, fencing.live()))
 
 _INSERT_STATE = _statement(
     f"""
-    with {_NO_TURN}, {_LIVE}
     insert into terraform_workspace_states
       ({_ROW}, terraform_workspace_id, runner_job_id, revision, serial, lineage, contents, digest)
     select {_ROW_VALUES}, :workspace, :job, :revision, :serial, :lineage, :contents, :digest from live
     returning id""",
+    _of(_no_turn, fencing.live()),
     moment=DateTime(timezone=True),
     revision=Integer,
     serial=BigInteger,
@@ -110,10 +122,10 @@ _INSERT_STATE = _statement(
 
 _INSERT_SNAPSHOT = _statement(
     f"""
-    with {_NO_TURN}, {_LIVE}
     insert into terraform_workspace_state_jsons ({_ROW}, workspace_id, runner_job_id, contents)
     select {_ROW_VALUES}, :workspace, :job, :contents from live
     returning id""",
+    _of(_no_turn, fencing.live()),
     moment=DateTime(timezone=True),
     contents=LargeBinary,
 )
@@ -125,6 +137,12 @@ async def read(ctx: Ctx, workspace_id: str) -> tuple[str, bytes | None] | None:
         return None
     found = await _READ.records(ctx.db, **_who(ctx, workspace_id, ""))
     return (found[0][1] or "", found[0][2]) if found else None
+
+
+async def writer(ctx: Ctx, workspace_id: str, job_id: str) -> str | None:
+    """Return the running execution that the token or the job names, if its job works on this workspace."""
+    found = await _WRITER.records(ctx.db, **_who(ctx, workspace_id, job_id))
+    return found[0][0] if found else None
 
 
 async def take_turn(ctx: Ctx, workspace_id: str, job_id: str) -> bool:

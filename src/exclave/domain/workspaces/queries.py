@@ -1,9 +1,8 @@
 """Every SELECT on workspaces, limited to what the actor may see."""
 
-from sqlalchemy import Select, bindparam, delete, exists, false, select
+from sqlalchemy import Select, bindparam, delete, exists, select
 
-from exclave.domain.jobs import queries as jobs
-from exclave.domain.jobs.models import RunnerJob, RunnerJobExecution
+from exclave.domain.jobs.models import RunnerJob
 from exclave.domain.runners import access
 from exclave.domain.workspaces.models import (
     TerraformWorkspace,
@@ -42,19 +41,6 @@ OF_OWNER: Prepared[TerraformWorkspace] = Prepared(
 RELEASE: Prepared[None] = Prepared(
     delete(TerraformWorkspaceLock).where(TerraformWorkspaceLock.runner_job_execution_id == bindparam("execution"))
 )
-
-
-def writer(actor: Actor, workspace_id: str, job_id: str) -> Select[str]:
-    """The fence of a write: the live execution that the token or the job names, if its job works on this workspace."""
-    scoped_job, scoped_execution = access.execution_in_scope(actor)
-    if scoped_execution:
-        fence = jobs.live_execution(actor, scoped_execution, job_id=scoped_job, of_scope=True)
-    elif job_id:
-        current = select(RunnerJob.current_execution_id).where(RunnerJob.id == job_id).correlate(None).scalar_subquery()
-        fence = jobs.live_execution(actor, "", job_id=job_id, execution=current)
-    else:
-        return select(RunnerJobExecution.id).where(false())
-    return fence.where(RunnerJob.workspace_id == workspace_id)
 
 
 def lock_of(workspace_id: str, org_id: str) -> Select[TerraformWorkspaceLock]:

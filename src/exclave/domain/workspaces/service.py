@@ -66,7 +66,7 @@ async def get(ctx: Ctx, workspace_id: str) -> bytes | None:
             return None
         return await keys.unseal_value(ctx, ctx.org_id, TerraformWorkspaceState.__tablename__, "contents", state_id, sealed)
     await find(ctx, workspace_id)
-    if ctx.actor.scope and (await ctx.db.execute(queries.writer(ctx.actor, workspace_id, ""))).first() is None:
+    if ctx.actor.scope:
         raise await _stale(ctx, "")
     newest = await db.first(ctx.db, queries.states_of(workspace_id, ctx.org_id).limit(1))
     return await keys.unseal(ctx, newest, "contents") if newest is not None else None
@@ -135,7 +135,7 @@ async def lock(ctx: Ctx, workspace_id: str, body: bytes, *, job_id: str = "") ->
     if not person and await fencing.take_lock(ctx, row):
         return row
     await _turn(ctx, workspace_id)
-    execution_id = "" if person else (await ctx.db.execute(queries.writer(ctx.actor, workspace_id, job_id))).scalar()
+    execution_id = "" if person else await fencing.writer(ctx, workspace_id, job_id)
     if execution_id is None:
         raise await _stale(ctx, job_id)
     held: TerraformWorkspaceLock | None = await db.first(ctx.db, queries.lock_of(workspace_id, ctx.org_id))
@@ -166,14 +166,14 @@ async def unlock(ctx: Ctx, workspace_id: str, body: bytes, *, job_id: str = "") 
         return
     await _turn(ctx, workspace_id)
     # Whoever cannot be told apart from the holder may not unlock: the id alone is no proof.
-    execution_id = (await ctx.db.execute(queries.writer(ctx.actor, workspace_id, job_id))).scalar()
+    execution_id = await fencing.writer(ctx, workspace_id, job_id)
     held = await db.first(ctx.db, queries.lock_of(workspace_id, ctx.org_id))
     if held is None:
         return
     if _is_person(ctx):
         raise errors.Forbidden("a lock is forced open through the public API only")
     if execution_id is None and not job_id and ctx.actor.runner_id and not ctx.actor.scope:
-        execution_id = await _own_holder(ctx, held)
+        execution_id = await fencing.writer(ctx, held.workspace_id, held.runner_job_id)
     if execution_id is None:
         raise await _stale(ctx, job_id)
     if held.runner_job_execution_id != execution_id or (given.id and given.id != held.lock_id):
@@ -260,11 +260,6 @@ def _is_person(ctx: Ctx) -> bool:
 
 def _job(ctx: Ctx, job_id: str) -> str:
     return access.execution_in_scope(ctx.actor)[0] or job_id
-
-
-async def _own_holder(ctx: Ctx, held: TerraformWorkspaceLock) -> str | None:
-    fence = queries.writer(ctx.actor, held.workspace_id, held.runner_job_id)
-    return (await ctx.db.execute(fence)).scalar()
 
 
 async def _stale(ctx: Ctx, job_id: str) -> errors.Problem:
