@@ -168,9 +168,10 @@ async def transaction(db: AsyncSession) -> AsyncIterator[None]:
                 raise _raised("commit", error) from error
     finally:
         session.begun = None
-        ending = greenlet_spawn(_end, session, begun)
-        # After a commit there is nothing to wait for; a rollback must not be left halfway.
-        await (asyncio.shield(asyncio.ensure_future(ending)) if begun.open else ending)
+        if begun.open:  # a rollback must not be left halfway
+            await asyncio.shield(asyncio.ensure_future(greenlet_spawn(_end, session, begun)))
+        else:
+            _end(session, begun)  # there is nothing to wait for, and a greenlet is not made for nothing
 
 
 async def _taken_from_the_pool(engine: Engine) -> PoolProxiedConnection:
