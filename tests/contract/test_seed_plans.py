@@ -12,6 +12,7 @@ from exclave.domain.jobs import sweep as jobs
 from exclave.domain.runners import sweep as runners
 from exclave.engine.sweep import Sweep
 from exclave.kit.context import Runtime
+from exclave.kit.db import PLANNER
 from exclave.server.runtime import ENGINE_SETTINGS
 from exclave.server.side import remove_orphan_wakeups
 from tests import statements
@@ -49,7 +50,7 @@ async def sent_by(client: httpx.AsyncClient, path: str) -> Sent:
 async def test_no_big_table_is_read_from_end_to_end_and_no_org_either(crowd: Cluster, public_app: Any, expand: str) -> None:
     async with _client(public_app, TOKEN) as client:
         sent = await sent_by(client, _PAGE + expand)
-    connection = await asyncpg.connect(crowd.app_url.replace("+asyncpg", ""), server_settings={"jit": "off"})
+    connection = await asyncpg.connect(crowd.app_url.replace("+asyncpg", ""), server_settings=PLANNER)
     try:
         sizes = dict(await connection.fetch("select relname, reltuples from pg_class where relkind = 'r'"))
         # As a request does it: somebody of one org asks, and plans are kept.
@@ -68,7 +69,7 @@ async def test_no_big_table_is_read_from_end_to_end_and_no_org_either(crowd: Clu
 
 async def test_no_statement_that_is_made_once_reads_a_big_table_or_an_org_to_find_a_few_rows(crowd: Cluster) -> None:
     """Their plans are made once for a connection, whatever they are asked with: each must go by the keys that it is given."""
-    connection = await asyncpg.connect(crowd.engine_url.replace("+asyncpg", ""), server_settings={"jit": "off"})
+    connection = await asyncpg.connect(crowd.engine_url.replace("+asyncpg", ""), server_settings=PLANNER)
     try:
         sizes = dict(await connection.fetch("select relname, reltuples from pg_class where relkind = 'r'"))
         await connection.execute("set plan_cache_mode = force_generic_plan")

@@ -1,5 +1,6 @@
 """A transaction that the driver begins and commits, and the ORM that joins it."""
 
+import asyncio
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -7,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 from sqlalchemy import select, text
+from sqlalchemy.exc import DBAPIError
 
 from exclave.domain.accounts.models import Account
 from exclave.kit import errors
@@ -120,3 +122,70 @@ async def test_a_database_that_takes_no_connection_is_unavailable(tmp_path: Path
             with pytest.raises(errors.Unavailable):
                 async with opened():
                     pass
+
+
+async def _sent(runtime: Runtime, pid: int) -> str:
+    async with runtime.sweep() as ctx:
+        (found,) = await on_driver(ctx.db, "select state || ' ' || query as said from pg_stat_activity where pid = $1", (pid,))
+    return str(found["said"])
+
+
+async def test_a_transaction_begins_with_its_first_statement_whether_the_connection_knows_it_or_not(runtime: Runtime) -> None:
+    unknown = f"select pg_backend_pid(), now() = statement_timestamp() as first, '{new_id('inw')}'"
+    for _ in range(2):
+        async with runtime.sweep() as ctx:
+            (found,) = await on_driver(ctx.db, unknown, ())
+            assert (await _sent(runtime, found[0])).startswith("idle in transaction")
+            (again,) = await on_driver(ctx.db, unknown, ())
+            assert again[0] == found[0]
+            assert not again["first"]
+
+
+@pytest.mark.parametrize("wrong", ["select no_such_thing", "select 1 / 0"])
+async def test_a_first_statement_that_fails_leaves_a_connection_that_others_can_use(runtime: Runtime, wrong: str) -> None:
+    async def fail() -> None:
+        async with runtime.sweep() as ctx:
+            await on_driver(ctx.db, wrong, ())
+
+    mark = new_id("inw")
+    for _ in range(3):
+        with pytest.raises(DBAPIError):
+            await fail()
+        async with runtime.sweep():
+            pass  # begins nothing, or ends what it began
+    async with runtime.sweep() as ctx:
+        await on_driver(ctx.db, _MARK, (mark,))
+    assert await _marks(runtime, mark) == 1
+
+
+async def test_a_first_statement_that_is_given_up_leaves_nothing_begun(runtime: Runtime) -> None:
+    mark = new_id("inw")
+
+    async def slow() -> None:
+        async with runtime.sweep() as ctx:
+            await on_driver(ctx.db, "insert into wakeup (workflow_id, due) select $1, now() from pg_sleep(5)", (mark,))
+
+    for _ in range(3):
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(slow(), 0.05)
+    assert await _marks(runtime, mark) == 0
+    async with runtime.sweep() as ctx:
+        open_ = "select count(*) as n from pg_stat_activity where state like 'idle in transaction%' and query like '%pg_sleep(5)%'"
+        (found,) = await on_driver(ctx.db, open_, ())
+    assert found["n"] == 0
+
+
+async def test_once_the_database_was_away_one_request_fails_and_no_more(runtime: Runtime) -> None:
+    async with runtime.sweep() as admin:
+        async with runtime.sweep() as one, runtime.sweep() as two, runtime.sweep() as three:
+            pids = [(await on_driver(ctx.db, "select pg_backend_pid() as pid", ()))[0]["pid"] for ctx in (one, two, three)]
+        await on_driver(admin.db, "select pg_terminate_backend(pid, 1000) from unnest($1::int[]) pid", (pids,))
+    failed = 0
+    for _ in range(10):
+        try:
+            async with runtime.sweep() as one, runtime.sweep() as two, runtime.sweep() as three:
+                for ctx in (one, two, three):
+                    await on_driver(ctx.db, "select 1", ())
+        except errors.Unavailable:
+            failed += 1
+    assert failed <= 1

@@ -56,12 +56,12 @@ def _page(by_id: bool, everything: bool) -> Page:
     mine = select(Install.id).where(named, Install.org_id == parameter(2, "text"), Install.deleted_at == 0)
     install = mine.order_by(Install.created_at).limit(1).cte("mine")
     newest_first: tuple[Any, ...] = (run.created_at.desc(), run.id.desc())
-    ids = (
-        select(run.id)
+    rows = (
+        select(*run.__table__.c)
         .where(run.install_id == select(install.c.id).scalar_subquery(), run.deleted_at == 0, run.status.not_in(_HIDDEN))
         .order_by(*newest_first)
         .offset(parameter(3, "bigint"))
         .limit(parameter(4, "bigint"))
     )
     tree = _EVERYTHING if everything else _AS_THE_ORIGINAL
-    return Page(tree, ids=ids, order=newest_first, last=parameter(4, "bigint"), beside=select(install.c.id))
+    return Page(tree, rows=rows, order=newest_first, last=parameter(4, "bigint"), beside=select(install.c.id))

@@ -16,10 +16,26 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Executable, Select, String, Text, cast, func, literal, literal_column, null, select, union_all
+from sqlalchemy import (
+    ColumnElement,
+    Executable,
+    Select,
+    String,
+    Subquery,
+    Text,
+    cast,
+    func,
+    literal,
+    literal_column,
+    null,
+    select,
+    union_all,
+)
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.schema import Column as TableColumn
+from sqlalchemy.sql import visitors
 
 from exclave.kit.context import Ctx, Facts
 from exclave.kit.db import Base, Encrypted, RawJSON
@@ -147,27 +163,28 @@ class Tree:
 class Page:
     """A page of a tree's root rows and the first wave below them as one statement, whose parameters are its caller's.
 
-    `ids` selects `id` of the rows; `order` is theirs. The last of the rows that `last`, a parameter of the statement, counts only tells
-    that there are more and has nothing below it. `beside` selects one row, or none where there can be no page.
+    `rows` selects rows of the root's table in the order `order`. The last of the rows that `last`, a parameter of the statement, counts
+    only tells that there are more and has nothing below it. `beside` selects one row, or none where there can be no page.
     """
 
-    def __init__(self, tree: Tree, *, ids: Select[Any], order: Sequence[Any], last: ColumnElement[Any], beside: Select[Any]) -> None:
+    def __init__(self, tree: Tree, *, rows: Select[Any], order: Sequence[Any], last: ColumnElement[Any], beside: Select[Any]) -> None:
         self._tree = tree
         model: Any = tree.root.model
-        wanted, first = ids.subquery(), tree._by_wave[0]
+        found, first = rows.subquery(), tree._by_wave[0]
         keys = sorted({use.by.link.key for use in first})
-        place = func.row_number().over(order_by=order).label("place")
         columns = {attribute.key: attribute.columns[0] for attribute in model.__mapper__.column_attrs}
-        page = (
-            select(model.id.label("root"), place, *tree.columns, *(columns[key].label(f"key_{key}") for key in keys))
-            .join(wanted, wanted.c.id == model.id)
-            .cte("page")
+        shown = (
+            model.id.label("root"),
+            func.row_number().over(order_by=order).label("place"),
+            *tree.columns,
+            *(columns[key].label(f"key_{key}") for key in keys),
         )
+        page = select(*(_of(found, column) for column in shown)).cte("page")
         there = beside.subquery()
-        rows = select(literal(_ROOT).label("link"), page.c.root.label("key"), page.c.doc, page.c["keys"], page.c.raw)
-        rows = rows.select_from(there).outerjoin(page, literal(True)).order_by(page.c.place)
+        roots = select(literal(_ROOT).label("link"), page.c.root.label("key"), page.c.doc, page.c["keys"], page.c.raw)
+        roots = roots.select_from(there).outerjoin(page, literal(True)).order_by(page.c.place)
         held = {key: func.array(select(page.c[f"key_{key}"]).where(page.c.place < last).scalar_subquery()) for key in keys}
-        self._wave = _Wave(tree.links, first, keys=lambda use: held[use.by.link.key], beside=select(rows.subquery()))
+        self._wave = _Wave(tree.links, first, keys=lambda use: held[use.by.link.key], beside=select(roots.subquery()))
 
     async def read(self, ctx: Ctx, *values: Any, at_most: int) -> list[Any] | None:
         """Return the shapes of the page, the first `at_most` with everything below them; None where there can be no page."""
@@ -184,6 +201,16 @@ class Page:
 
 
 _ROOT = -1
+
+
+def _of(rows: Subquery, column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """The same of rows that were selected already, as JSON is made of the few that are shown."""
+
+    def there(element: Any, **_: Any) -> ColumnElement[Any] | None:
+        return rows.corresponding_column(element) if isinstance(element, TableColumn) else None
+
+    found: ColumnElement[Any] = visitors.replacement_traverse(column, {}, there)
+    return found
 
 
 class _Use:
