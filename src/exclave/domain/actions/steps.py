@@ -86,15 +86,9 @@ class RunAction:
             return failure
         outputs = await jobs.outputs_of(ctx, job.id)
         await end(ctx, run, "finished", "action finished")
-        await states.put(
-            ctx,
-            run.install_id,
-            f"{state_rules.ACTIONS}{action.name}",
-            {"id": run.id, "status": "finished", "outputs": outputs.values if outputs else {}},
-            sensitive=outputs.sensitive if outputs else (),
-            org_id=run.org_id,
-        )
-        await states.generate(ctx, run.install_id, by_id=run.id, by_type=self.target)
+        branch = {"id": run.id, "status": "finished", "outputs": outputs.values if outputs else {}}
+        told = {f"{state_rules.ACTIONS}{action.name}": (branch, outputs.sensitive if outputs else ())}
+        await states.generate(ctx, run.install_id, told, by_id=run.id, by_type=self.target, org_id=run.org_id)
         await _close(ctx, run)
         return Done()
 

@@ -157,6 +157,7 @@ async def row_of(ctx: Ctx, deploy: InstallDeploy) -> InstallComponent:
 async def keep_outputs(ctx: Ctx, deploy: InstallDeploy, component: Component, outputs: JobOutputs | None) -> None:
     """Write the component's branch of the state document after an apply, and keep a version of the document."""
     branch = f"components/{component.name}"
+    told: states.Branches = {}
     if deploy.install_deploy_type == "teardown":
         await states.drop(ctx, deploy.install_id, branch)
     else:
@@ -167,5 +168,5 @@ async def keep_outputs(ctx: Ctx, deploy: InstallDeploy, component: Component, ou
             "install_component_id": deploy.install_component_id,
             "outputs": outputs.values if outputs else {},
         }
-        await states.put(ctx, deploy.install_id, branch, value, sensitive=outputs.sensitive if outputs else (), org_id=deploy.org_id)
-    await states.generate(ctx, deploy.install_id, by_id=deploy.id, by_type=InstallDeploy.__tablename__)
+        told = {branch: (value, outputs.sensitive if outputs else ())}
+    await states.generate(ctx, deploy.install_id, told, by_id=deploy.id, by_type=InstallDeploy.__tablename__, org_id=deploy.org_id)

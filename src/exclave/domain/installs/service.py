@@ -109,7 +109,8 @@ async def create(
         platform=runner_config.app_runner_type,
         metadata={"org_id": install.org_id, "app_id": app.id, "install_id": install.id},
     )
-    await write_state(ctx, install, declared=declared, values=values)
+    known = await known_state(ctx, install, declared=declared, values=values)
+    await states.put_many(ctx, install.id, known, org_id=install.org_id)
     await audit.record(ctx, "create", install, name=name, app_id=app.id)
     await ctx.tell(InstallCreated(install.id, app.id, install.org_id))
     workflow = await start(ctx, install, "provision", option=option)
@@ -313,12 +314,9 @@ async def start(
 # The state document: the branches that belong to an install itself.
 
 
-async def write_state(ctx: Ctx, install: Install, *, declared: list[AppInput] | None = None, values: dict[str, str] | None = None) -> None:
-    """Write the branches that the control plane itself knows: install, org, app, inputs, runner, cloud account."""
+async def known_state(ctx: Ctx, install: Install, *, declared: list[AppInput], values: dict[str, str]) -> states.Branches:
+    """Return the branches that the control plane itself knows: install, org, app, inputs, runner, cloud account."""
     _, org, app, aws, azure, group, runner = (await ctx.db.execute(queries.surroundings(install.id))).one()
-    if declared is None or values is None:
-        declared = await install_inputs.declared_for(ctx, install)
-        values = await install_inputs.values_of(ctx, install.id)
     branches: dict[str, tuple[dict[str, Any], list[str]]] = {
         "install": ({"id": install.id, "name": install.name}, []),
         "org": ({"id": org.id, "name": org.name, "status": org.status}, []),
@@ -331,11 +329,12 @@ async def write_state(ctx: Ctx, install: Install, *, declared: list[AppInput] | 
     }
     if runner is not None:
         branches["runner"] = ({"id": runner.id, "runner_group_id": group.id, "status": runner.status}, [])
-    await states.put_many(ctx, install.id, branches, org_id=install.org_id)
+    return branches
 
 
 async def refresh_state(ctx: Ctx, install: Install, *, by_id: str, by_type: str) -> InstallState:
     """Write what the control plane knows now and keep a version of the whole document: the step `generate install state`."""
     await ensure_components(ctx, install)
-    await write_state(ctx, install)
-    return await states.generate(ctx, install.id, by_id=by_id, by_type=by_type)
+    declared = await install_inputs.declared_for(ctx, install)
+    known = await known_state(ctx, install, declared=declared, values=await install_inputs.values_of(ctx, install.id))
+    return await states.generate(ctx, install.id, known, by_id=by_id, by_type=by_type, org_id=install.org_id)

@@ -72,6 +72,7 @@ async def end(ctx: Ctx, run: InstallSandboxRun, status: str, description: str, *
 
 async def keep_outputs(ctx: Ctx, run: InstallSandboxRun, outputs: JobOutputs | None) -> None:
     """Write the sandbox's branch of the state document after an apply, and keep a version of the document."""
+    told: states.Branches = {}
     if run.run_type == "deprovision":
         await states.drop(ctx, run.install_id, "sandbox")
     else:
@@ -83,5 +84,5 @@ async def keep_outputs(ctx: Ctx, run: InstallSandboxRun, outputs: JobOutputs | N
             "outputs": outputs.values if outputs else {},
             "recent_runs": [],
         }
-        await states.put(ctx, run.install_id, "sandbox", branch, sensitive=outputs.sensitive if outputs else (), org_id=run.org_id)
-    await states.generate(ctx, run.install_id, by_id=run.id, by_type=InstallSandboxRun.__tablename__)
+        told = {"sandbox": (branch, outputs.sensitive if outputs else ())}
+    await states.generate(ctx, run.install_id, told, by_id=run.id, by_type=InstallSandboxRun.__tablename__, org_id=run.org_id)

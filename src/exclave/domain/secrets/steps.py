@@ -68,8 +68,8 @@ class Sync:
             failure = await endings.failure(ctx, job)
             return Fail(failure.reason, metadata=failure.metadata)
         outputs = await jobs.outputs_of(ctx, job.id)
-        await states.put(ctx, step.owner_id, "secrets", {"outputs": outputs.values if outputs else {}}, org_id=step.org_id)
-        await states.generate(ctx, step.owner_id, by_id=step.id, by_type=step.__tablename__)
+        told: states.Branches = {"secrets": ({"outputs": outputs.values if outputs else {}}, ())}
+        await states.generate(ctx, step.owner_id, told, by_id=step.id, by_type=step.__tablename__, org_id=step.org_id)
         return Done()
 
     async def settled(self, ctx: Ctx, step: WorkflowStep, how: str) -> None:
