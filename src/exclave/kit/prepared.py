@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any, Generic, TypeVar, cast
 
 import asyncpg
-from sqlalchemy import BindParameter, ColumnElement, Executable, Select, Table, TextClause, bindparam, literal_column, select, true
+from sqlalchemy import BindParameter, ColumnElement, Executable, Select, Table, TextClause, and_, bindparam, literal_column, select, true
 from sqlalchemy import inspect as inspect_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import make_transient_to_detached
@@ -70,6 +70,11 @@ def in_org(model: Any) -> ColumnElement[bool]:
     in one row, and an org may have any number; a plan that is made while tables are empty would read them all later."""
     same: ColumnElement[bool] = (model.org_id == bindparam("org")).is_(true())
     return same
+
+
+def owned_by(owner: type[Tenant], model: Any) -> ColumnElement[bool]:
+    """The condition of a join with what an owner of any kind has: `owner_type` is its table, `owner_id` its id."""
+    return and_(in_org(model), model.owner_type == owner.__tablename__, model.owner_id == owner.id, model.deleted_at == 0)
 
 
 Row = TypeVar("Row", bound=Tenant)

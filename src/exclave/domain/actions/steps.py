@@ -47,7 +47,7 @@ class RunAction:
             plan = await plans.build(ctx, install, opened)
         except errors.Invalid as problem:
             await end(ctx, opened.run, "error", problem.description)
-            await logs.close(ctx, stream)
+            logs.close(ctx, stream)
             return Fail(problem.description)
         job = await jobs.submit(
             ctx,
@@ -165,7 +165,7 @@ async def end(ctx: Ctx, run: InstallActionWorkflowRun, status: str, description:
 
 
 async def _close(ctx: Ctx, run: InstallActionWorkflowRun) -> None:
-    await logs.close(ctx, await logs.open_stream(ctx, run))
+    logs.close(ctx, await logs.open_stream(ctx, run))
 
 
 async def _failure(ctx: Ctx, action: str, job: RunnerJob) -> Fail:

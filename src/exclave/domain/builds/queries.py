@@ -2,11 +2,13 @@
 
 from sqlalchemy import Select, bindparam, select
 
+from exclave.domain.apps.models import AppConfig
 from exclave.domain.artifacts.models import OCIArtifact
 from exclave.domain.builds.models import ComponentBuild
-from exclave.domain.components.models import Component
+from exclave.domain.components import queries as components
+from exclave.domain.components.models import Component, ComponentConfigConnection
 from exclave.kit.context import Actor
-from exclave.kit.prepared import Prepared, in_org
+from exclave.kit.prepared import Prepared, in_org, owned_by
 
 
 def visible_to(actor: Actor) -> Select[ComponentBuild]:
@@ -25,16 +27,36 @@ def of_app(actor: Actor, app_id: str) -> Select[ComponentBuild]:
     return visible_to(actor).join(Component, Component.id == ComponentBuild.component_id).where(Component.app_id == app_id)
 
 
-NEWEST_ACTIVE: Prepared[ComponentBuild] = Prepared(
-    select(ComponentBuild)
+_newest_active = (
+    select(ComponentBuild.id)
     .where(
         in_org(ComponentBuild),
         ComponentBuild.deleted_at == 0,
-        ComponentBuild.component_config_connection_id == bindparam("connection"),
+        ComponentBuild.component_config_connection_id == ComponentConfigConnection.id,
         ComponentBuild.status == "active",
     )
     .order_by(ComponentBuild.created_at.desc())
     .limit(1)
+    .correlate(ComponentConfigConnection)
+    .scalar_subquery()
+)
+
+# The config that an app config means for a component, with its newest active build and the artifact of that, if they are there.
+USABLE: Prepared[tuple[ComponentConfigConnection, ComponentBuild | None, OCIArtifact | None]] = Prepared(
+    select(ComponentConfigConnection, ComponentBuild, OCIArtifact)
+    .select_from(AppConfig)
+    .join(ComponentConfigConnection, ComponentConfigConnection.id == components.pinned(AppConfig.version, bindparam("component")))
+    .outerjoin(ComponentBuild, ComponentBuild.id == _newest_active)
+    .outerjoin(OCIArtifact, owned_by(ComponentBuild, OCIArtifact))
+    .where(AppConfig.id == bindparam("app_config"), in_org(AppConfig), AppConfig.deleted_at == 0)
+)
+
+# A build with the config that it is of, and its artifact, if it has one.
+BUILT: Prepared[tuple[ComponentBuild, ComponentConfigConnection, OCIArtifact | None]] = Prepared(
+    select(ComponentBuild, ComponentConfigConnection, OCIArtifact)
+    .join(ComponentConfigConnection, ComponentConfigConnection.id == ComponentBuild.component_config_connection_id)
+    .outerjoin(OCIArtifact, owned_by(ComponentBuild, OCIArtifact))
+    .where(ComponentBuild.id == bindparam("build"), in_org(ComponentBuild), ComponentBuild.deleted_at == 0)
 )
 
 

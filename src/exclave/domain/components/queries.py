@@ -1,7 +1,8 @@
 """Reads of components, their configs and dependencies, limited to the actor's org."""
 
-from sqlalchemy import ARRAY, Select, String, any_, bindparam, func, select
+from sqlalchemy import ARRAY, ColumnElement, ScalarSelect, Select, String, any_, bindparam, func, select
 from sqlalchemy.dialects.postgresql import distinct_on
+from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from exclave.domain.apps.models import AppConfig
 from exclave.domain.components.models import Component, ComponentConfigConnection, ComponentDependency, TypedConfig
@@ -76,6 +77,21 @@ PINNED: Prepared[ComponentConfigConnection] = Prepared(
     .ext(distinct_on(ComponentConfigConnection.component_id))
     .order_by(ComponentConfigConnection.component_id, _of_version.desc(), ComponentConfigConnection.created_at.desc())
 )
+
+
+def pinned(version: ColumnElement[int] | InstrumentedAttribute[int], component: ColumnElement[str]) -> ScalarSelect[str]:
+    """The id of what `PINNED` finds for one component: part of a statement that knows the version of the app config."""
+    connection, config = aliased(ComponentConfigConnection), aliased(AppConfig)
+    of_version = func.coalesce(config.version, 0)
+    return (
+        select(connection.id)
+        .outerjoin(config, config.id == connection.app_config_id)
+        .where(in_org(connection), connection.deleted_at == 0, connection.component_id == component, of_version <= version)
+        .order_by(of_version.desc(), connection.created_at.desc())
+        .limit(1)
+        .correlate(AppConfig)
+        .scalar_subquery()
+    )
 
 
 def of_app_config(actor: Actor, app_config_id: str) -> Select[str]:

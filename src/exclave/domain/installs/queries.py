@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Select, and_, bindparam, func, select
+from sqlalchemy import ColumnElement, Select, and_, bindparam, func, select
 
 from exclave.domain.apps.models import App, AppConfig, AppInput, AppInputConfig, AppRunnerConfig, AppSandboxConfig
 from exclave.domain.components.models import Component
@@ -152,6 +152,16 @@ def installs_of_app(app_id: str) -> Select[Install]:
     return select(Install).where(Install.app_id == app_id, Install.deleted_at == 0)
 
 
+def group_of_install() -> ColumnElement[bool]:
+    """The condition of a join of an install with its runner group."""
+    return and_(RunnerGroup.owner_id == Install.id, RunnerGroup.owner_type == "installs", RunnerGroup.deleted_at == 0)
+
+
+def runner_of_group() -> ColumnElement[bool]:
+    """The condition of a join of a runner group with its runners: the oldest is the one."""
+    return and_(Runner.runner_group_id == RunnerGroup.id, Runner.deleted_at == 0)
+
+
 def surroundings(install_id: str) -> Select[*tuple[Any, ...]]:
     """What an install stands in, in one row: install, org, app, cloud accounts, runner group, runner."""
     return (
@@ -160,11 +170,8 @@ def surroundings(install_id: str) -> Select[*tuple[Any, ...]]:
         .join(App, App.id == Install.app_id)
         .outerjoin(AWSAccount, and_(AWSAccount.install_id == Install.id, AWSAccount.deleted_at == 0))
         .outerjoin(AzureAccount, and_(AzureAccount.install_id == Install.id, AzureAccount.deleted_at == 0))
-        .outerjoin(
-            RunnerGroup,
-            and_(RunnerGroup.owner_id == Install.id, RunnerGroup.owner_type == "installs", RunnerGroup.deleted_at == 0),
-        )
-        .outerjoin(Runner, and_(Runner.runner_group_id == RunnerGroup.id, Runner.deleted_at == 0))
+        .outerjoin(RunnerGroup, group_of_install())
+        .outerjoin(Runner, runner_of_group())
         .where(Install.id == install_id)
         .order_by(Runner.created_at)
         .limit(1)

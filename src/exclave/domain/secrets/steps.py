@@ -63,7 +63,7 @@ class Sync:
             return await self.run(ctx, step)
         if not jobs.is_final(job.status):
             return Wait(job.id, description="the runner copies the secrets")
-        await logs.close(ctx, await logs.open_stream(ctx, step))
+        logs.close(ctx, await logs.open_stream(ctx, step))
         if jobs.failed(job):
             failure = await endings.failure(ctx, job)
             return Fail(failure.reason, metadata=failure.metadata)
