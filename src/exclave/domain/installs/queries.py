@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, func, select
+from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, func, select
 
 from exclave.domain.apps.models import App, AppConfig, AppInput, AppInputConfig, AppRunnerConfig, AppSandboxConfig
 from exclave.domain.components.models import Component
@@ -19,7 +19,7 @@ from exclave.domain.installs.models import (
 from exclave.domain.orgs.models import Org
 from exclave.domain.runners.models import Runner, RunnerGroup
 from exclave.kit.context import Actor
-from exclave.kit.prepared import Prepared
+from exclave.kit.prepared import Prepared, in_org
 
 
 def visible_to(actor: Actor) -> Select[Install]:
@@ -79,11 +79,10 @@ def input_config_id_of(app_config_id: str) -> Select[str]:
     )
 
 
-def declared(input_config_id: str) -> Select[AppInput]:
-    """The inputs of an input config, in their order."""
-    return (
-        select(AppInput).where(AppInput.app_input_id == input_config_id, AppInput.deleted_at == 0).order_by(AppInput.index, AppInput.name)
-    )
+# The inputs of an input config, in their order.
+DECLARED: Prepared[AppInput] = Prepared(
+    select(AppInput).where(AppInput.app_input_id == bindparam("config"), AppInput.deleted_at == 0).order_by(AppInput.index, AppInput.name)
+)
 
 
 def app_components(app_id: str) -> Select[Component]:
@@ -144,8 +143,9 @@ SANDBOX_OF: Prepared[InstallSandbox] = Prepared(
 )
 
 
-def stack_of(install_id: str) -> Select[InstallStack]:
-    return select(InstallStack).where(InstallStack.install_id == install_id, InstallStack.deleted_at == 0)
+STACK_OF: Prepared[InstallStack] = Prepared(
+    select(InstallStack).where(InstallStack.install_id == bindparam("install"), InstallStack.deleted_at == 0)
+)
 
 
 def installs_of_app(app_id: str) -> Select[Install]:
@@ -162,17 +162,47 @@ def runner_of_group() -> ColumnElement[bool]:
     return and_(Runner.runner_group_id == RunnerGroup.id, Runner.deleted_at == 0)
 
 
-def surroundings(install_id: str) -> Select[*tuple[Any, ...]]:
-    """What an install stands in, in one row: install, org, app, cloud accounts, runner group, runner."""
-    return (
-        select(Install, Org, App, AWSAccount, AzureAccount, RunnerGroup, Runner)
-        .join(Org, Org.id == Install.org_id)
-        .join(App, App.id == Install.app_id)
-        .outerjoin(AWSAccount, and_(AWSAccount.install_id == Install.id, AWSAccount.deleted_at == 0))
-        .outerjoin(AzureAccount, and_(AzureAccount.install_id == Install.id, AzureAccount.deleted_at == 0))
-        .outerjoin(RunnerGroup, group_of_install())
-        .outerjoin(Runner, runner_of_group())
-        .where(Install.id == install_id)
-        .order_by(Runner.created_at)
-        .limit(1)
+_newest_inputs_id = (
+    select(InstallInputs.id)
+    .where(InstallInputs.install_id == Install.id, InstallInputs.deleted_at == 0)
+    .order_by(InstallInputs.created_at.desc())
+    .limit(1)
+    .correlate(Install)
+    .scalar_subquery()
+)
+_input_config_id = (
+    select(AppInputConfig.id)
+    .where(AppInputConfig.app_config_id == Install.app_config_id, AppInputConfig.deleted_at == 0)
+    .order_by(AppInputConfig.created_at.desc())
+    .limit(1)
+    .correlate(Install)
+    .scalar_subquery()
+)
+_lacks_components = (
+    exists()
+    .where(
+        Component.app_id == Install.app_id,
+        Component.deleted_at == 0,
+        ~exists()
+        .where(InstallComponent.install_id == Install.id, InstallComponent.component_id == Component.id)
+        .correlate(Install, Component),
     )
+    .correlate(Install)
+)
+
+# What an install stands in, in one row: org, app, cloud accounts, runner, its newest inputs, the input config of its app config, and
+# whether the app has a component that the install has no row for.
+SURROUNDINGS: Prepared[Any] = Prepared(
+    select(Install, Org, App, AWSAccount, AzureAccount, Runner, InstallInputs, _input_config_id, _lacks_components)
+    .select_from(Install)
+    .join(Org, Org.id == Install.org_id)
+    .join(App, App.id == Install.app_id)
+    .outerjoin(AWSAccount, and_(AWSAccount.install_id == Install.id, AWSAccount.deleted_at == 0))
+    .outerjoin(AzureAccount, and_(AzureAccount.install_id == Install.id, AzureAccount.deleted_at == 0))
+    .outerjoin(RunnerGroup, group_of_install())
+    .outerjoin(Runner, runner_of_group())
+    .outerjoin(InstallInputs, InstallInputs.id == _newest_inputs_id)
+    .where(Install.id == bindparam("install"), in_org(Install))
+    .order_by(Runner.created_at)
+    .limit(1)
+)

@@ -12,7 +12,6 @@ from exclave.engine.definition import Done, Fail, Outcome, Wait, step_key
 from exclave.engine.models import WorkflowStep
 from exclave.kit import errors
 from exclave.kit.context import Ctx
-from exclave.kit.db import every
 from exclave.wire.plans.sync import SyncSecretsPlan
 
 JOB = "sandbox-sync-secrets"
@@ -24,12 +23,13 @@ class Sync:
     target = ""
 
     async def run(self, ctx: Ctx, step: WorkflowStep) -> Outcome:
-        if await jobs.by_key(ctx, step_key(step)) is not None:
-            return await self.then(ctx, step)
+        found = await queries.SYNCED.all(ctx.db, install=step.owner_id, org=ctx.org_id)
         install = await installs.get(ctx, step.owner_id)
-        declared = await every(ctx.db, queries.synced(ctx.actor, install.app_config_id))
+        declared = [secret for _, secret in found if secret is not None]
         if not declared:
             return Done("the app syncs no secrets")
+        if await jobs.by_key(ctx, step_key(step)) is not None:
+            return await self.then(ctx, step)
         document = await states.document(ctx, install.id)
         try:
             wanted = rules.to_sync(declared, document["install_stack"].get("outputs") or {})
@@ -53,6 +53,7 @@ class Sync:
             plan=plan,
             log_stream_id=stream.id,
             key=step_key(step),
+            looked=True,
             metadata={"install_id": install.id},
         )
         return Wait(job.id, description="the runner copies the secrets")
