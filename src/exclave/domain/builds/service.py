@@ -12,7 +12,7 @@ from exclave.domain.builds.models import ComponentBuild
 from exclave.domain.components import queries as component_queries
 from exclave.domain.components import service as components
 from exclave.domain.components.events import ComponentConfigured
-from exclave.domain.components.models import Component, ComponentConfigConnection
+from exclave.domain.components.models import Component, ComponentConfigConnection, TypedConfig
 from exclave.domain.vcs import rules as vcs_rules
 from exclave.domain.vcs import service as vcs
 from exclave.engine import service as engine
@@ -94,29 +94,30 @@ async def latest(ctx: Ctx, component_id: str) -> ComponentBuild:
 
 @dataclass(frozen=True)
 class Built:
-    """A build, the config that it is of, and its artifact, if it has one."""
+    """A build, the config that it is of, the block of its type where that can be deployed, and its artifact, if it has one."""
 
     build: ComponentBuild
     connection: ComponentConfigConnection
-    artifact: OCIArtifact | None
+    typed: TypedConfig | None = None
+    artifact: OCIArtifact | None = None
 
 
 async def built(ctx: Ctx, build_id: str) -> Built:
     """Return a build with what it was made of and what it made, or raise `NotFound`."""
     missing = errors.NotFound(f"build {build_id!r} not found")
-    return Built(*await queries.BUILT.one(ctx.db, build=build_id, org=ctx.org_id, or_raise=missing))
+    return _built(await queries.BUILT.one(ctx.db, build=build_id, org=ctx.org_id, or_raise=missing))
 
 
 async def newest_for(ctx: Ctx, component_id: str, app_config_id: str) -> Built | None:
     """Return the build to deploy of the config that an app config means for a component: the newest active one, while there is none the
     newest in whatever status, and None before the first. Raises `NotFound` when the app config means no config."""
     found = await queries.USABLE.first(ctx.db, org=ctx.org_id, component=component_id, app_config=app_config_id)
-    connection, build, artifact = found or (await components.config_in(ctx, component_id, app_config_id), None, None)
-    if build is not None:
-        return Built(build, connection, artifact)
+    if found is not None and found[-2] is not None:
+        return _built(found)
+    connection = await components.config_in(ctx, component_id, app_config_id)
     wanted = queries.of_component(ctx.actor, component_id).where(ComponentBuild.component_config_connection_id == connection.id)
     newest: ComponentBuild | None = await first(ctx.db, wanted.limit(1))
-    return Built(newest, connection, None) if newest is not None else None
+    return Built(newest, connection) if newest is not None else None
 
 
 async def source_of(ctx: Ctx, connection: ComponentConfigConnection) -> Source | None:
@@ -138,6 +139,12 @@ def move(ctx: Ctx, build: ComponentBuild, status: str, description: str) -> None
     build.status, build.status_description = status, description
     build.status_v2 = moved(build.status_v2, status, description, by=ctx.actor.account_id)
     ctx.poke(f"build:{build.id}")  # who watches it looks again
+
+
+def _built(found: queries.Row) -> Built:
+    connection, *blocks, build, artifact = found
+    assert build is not None
+    return Built(build, connection, next((block for block in blocks if block is not None), None), artifact)
 
 
 async def _reuse(ctx: Ctx, build: ComponentBuild) -> bool:

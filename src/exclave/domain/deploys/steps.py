@@ -60,7 +60,7 @@ class Plan:
         step.step_target_id, step.step_target_type = deploy.id, TARGET
         try:
             job_type = rules.job_type(built.connection.type, component.name)
-            typed = await components.typed(ctx, built.connection)
+            typed = built.typed if built.typed is not None else await components.typed(ctx, built.connection)
             plan = await plans.plan(ctx, place, typed, row, deploy, built)
         except errors.Invalid as problem:
             await service.end(ctx, deploy, "error", problem.description)
