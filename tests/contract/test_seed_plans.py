@@ -73,6 +73,34 @@ async def test_no_statement_that_is_made_once_reads_a_big_table_or_an_org_to_fin
         await connection.close()
 
 
+async def test_no_statement_that_is_made_once_is_planned_whenever_it_runs(crowd: Cluster) -> None:
+    """A plan for the values at hand must not seem so much cheaper than the plan for all that PostgreSQL makes it anew each time: joining
+    ten tables, that takes it ten times as long as reading them. It decides after five executions."""
+    connection = await asyncpg.connect(crowd.engine_url.replace("+asyncpg", ""), server_settings={"jit": "off"})
+    try:
+        anew: dict[str, int] = {}
+        for name, prepared in statements.prepared():
+            made = prepared._make()
+            if not made.text.lower().startswith("select") or made.text.count(" JOIN ") < 3:
+                continue  # what writes is not run here; few tables are planned in no time
+            await connection.execute(f"prepare page as {made.text}")
+            kept = "select parameter_types::text[] as types, custom_plans as anew from pg_prepared_statements where name = 'page'"
+            values = ", ".join(_any_value_of(kind) for kind in (await connection.fetchrow(kept))["types"])
+            for _ in range(8):
+                await connection.execute("execute page" + (f"({values})" if values else ""))
+            anew[name] = (await connection.fetchrow(kept))["anew"]
+            await connection.execute("deallocate page")
+        assert {name: times for name, times in anew.items() if times > 5} == {}
+    finally:
+        await connection.close()
+
+
+def _any_value_of(kind: str) -> str:
+    """A value that finds nothing, or little, as SQL."""
+    values = {"integer": "0", "bigint": "0", "boolean": "true", "interval": "'1 s'", "timestamp with time zone": "now()"}
+    return "array['x']" if kind.endswith("[]") else values.get(kind, "'x'")
+
+
 async def explained(connection: asyncpg.Connection, statement: str, parameters: tuple[Any, ...]) -> str:
     await connection.execute(f"prepare page as {statement}")
     values = ", ".join(_literal(value) for value in parameters)

@@ -5,14 +5,31 @@
 
 Rows come as the ORM would give them: entities that the session knows, the known one where it has read that row before; a scalar for
 one column; a tuple for several. `fresh=True` overwrites what the session knew, for statements that return what they have changed. No
-`IN` of a list, whose text depends on its length: compare with `any_` of an array.
+`IN` of a list, whose text depends on its length: compare with `any_of` an array.
 """
 
 from collections.abc import Sequence
 from typing import Any, Generic, TypeVar, cast
 
 import asyncpg
-from sqlalchemy import BindParameter, ColumnElement, Executable, Select, Table, TextClause, and_, bindparam, literal_column, select, true
+from sqlalchemy import (
+    ARRAY,
+    BindParameter,
+    CollectionAggregate,
+    ColumnElement,
+    Executable,
+    Select,
+    String,
+    Table,
+    TextClause,
+    and_,
+    any_,
+    bindparam,
+    func,
+    literal_column,
+    select,
+    true,
+)
 from sqlalchemy import inspect as inspect_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import make_transient_to_detached
@@ -75,6 +92,15 @@ def in_org(model: Any) -> ColumnElement[bool]:
 def owned_by(owner: type[Tenant], model: Any) -> ColumnElement[bool]:
     """The condition of a join with what an owner of any kind has: `owner_type` is its table, `owner_id` its id."""
     return and_(in_org(model), model.owner_type == owner.__tablename__, model.owner_id == owner.id, model.deleted_at == 0)
+
+
+def any_of(name: str) -> CollectionAggregate[Any]:
+    """`column == any_of("ids")`: the column is one of the array `:ids`.
+
+    A subselect hides how long the array is. Otherwise the plan for the one at hand, mostly of one element, seems cheaper than the plan
+    for all, and PostgreSQL plans the statement anew whenever it runs: 5 ms where ten tables are joined.
+    """
+    return any_(func.array(select(func.unnest(bindparam(name, type_=ARRAY(String)))).scalar_subquery(), type_=ARRAY(String)))
 
 
 Row = TypeVar("Row", bound=Tenant)

@@ -1,6 +1,6 @@
 """Reads of components, their configs and dependencies, limited to the actor's org."""
 
-from sqlalchemy import ARRAY, ColumnElement, ScalarSelect, Select, String, any_, bindparam, func, select
+from sqlalchemy import ColumnElement, ScalarSelect, Select, bindparam, func, select
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
@@ -8,7 +8,7 @@ from exclave.domain.apps.models import AppConfig
 from exclave.domain.components.models import Component, ComponentConfigConnection, ComponentDependency, TypedConfig
 from exclave.kit.context import Actor
 from exclave.kit.ids import is_id
-from exclave.kit.prepared import Prepared, in_org
+from exclave.kit.prepared import Prepared, any_of, in_org
 
 
 def visible_to(actor: Actor) -> Select[Component]:
@@ -71,7 +71,7 @@ PINNED: Prepared[ComponentConfigConnection] = Prepared(
     .where(
         in_org(ComponentConfigConnection),
         ComponentConfigConnection.deleted_at == 0,
-        ComponentConfigConnection.component_id == any_(bindparam("components", type_=ARRAY(String))),
+        ComponentConfigConnection.component_id == any_of("components"),
         _of_version <= bindparam("version"),
     )
     .ext(distinct_on(ComponentConfigConnection.component_id))
@@ -111,7 +111,7 @@ TYPED: dict[type[TypedConfig], Prepared[TypedConfig]] = {
     kind: Prepared(
         select(kind).where(
             in_org(kind),
-            kind.component_config_connection_id == any_(bindparam("connections", type_=ARRAY(String))),
+            kind.component_config_connection_id == any_of("connections"),
         )
     )
     for kind in TypedConfig.__subclasses__()

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ARRAY, String, and_, any_, bindparam, select
+from sqlalchemy import and_, bindparam, select
 
 from exclave.domain.jobs import service as jobs
 from exclave.domain.jobs.models import RunnerJob, RunnerJobExecutionResult, RunnerJobPlan
 from exclave.domain.jobs.service import JobResult
 from exclave.engine.models import WorkflowStepApproval, WorkflowStepApprovalResponse
 from exclave.kit.context import Ctx
-from exclave.kit.prepared import Prepared, in_org
+from exclave.kit.prepared import Prepared, any_of, in_org
 
 _YES = ("approve", "auto-approve")
 
@@ -24,7 +24,7 @@ _PLANNED: Prepared[tuple[RunnerJobExecutionResult, RunnerJobPlan | None, str | N
     .outerjoin(
         WorkflowStepApproval,
         and_(
-            WorkflowStepApproval.install_workflow_step_id == any_(bindparam("steps", type_=ARRAY(String))),
+            WorkflowStepApproval.install_workflow_step_id == any_of("steps"),
             WorkflowStepApproval.deleted_at == 0,
         ),
     )

@@ -16,7 +16,7 @@ from exclave.domain.vcs.models import ConnectedGithubVCSConfig, PublicGitVCSConf
 from exclave.domain.workspaces.models import TerraformWorkspace
 from exclave.engine.models import WorkflowStep
 from exclave.kit.context import Actor
-from exclave.kit.prepared import Prepared, in_org, owned_by
+from exclave.kit.prepared import Prepared, any_of, in_org, owned_by
 
 
 def visible_to(actor: Actor) -> Select[InstallSandboxRun]:
@@ -108,7 +108,7 @@ PLANNED_BY: Prepared[Any] = Prepared(
             func.array(
                 select(WorkflowStep.step_target_id)
                 .where(
-                    WorkflowStep.id == any_(bindparam("steps", type_=ARRAY(String))),
+                    WorkflowStep.id == any_of("steps"),
                     WorkflowStep.step_target_type == InstallSandboxRun.__tablename__,
                 )
                 .scalar_subquery(),
