@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, func, select
+from sqlalchemy import BindParameter, ColumnElement, Select, and_, bindparam, exists, func, select
 
 from exclave.domain.apps.models import App, AppConfig, AppInput, AppInputConfig, AppRunnerConfig, AppSandboxConfig
 from exclave.domain.components.models import Component
@@ -111,7 +111,7 @@ def inputs_of(actor: Actor, install_id: str) -> Select[InstallInputs]:
     )
 
 
-def components_of(install_id: str) -> Select[InstallComponent, Component]:
+def components_of(install_id: str | BindParameter[str]) -> Select[InstallComponent, Component]:
     """The live components of an install with their rows."""
     return (
         select(InstallComponent, Component)
@@ -121,6 +121,7 @@ def components_of(install_id: str) -> Select[InstallComponent, Component]:
     )
 
 
+COMPONENTS_OF: Prepared[tuple[InstallComponent, Component]] = Prepared(components_of(bindparam("install")))
 COMPONENT_OF: Prepared[InstallComponent] = Prepared(
     select(InstallComponent).where(
         InstallComponent.install_id == bindparam("install"), InstallComponent.component_id == bindparam("component")

@@ -191,7 +191,7 @@ async def inputs(ctx: Ctx, install_id: str) -> dict[str, str]:
 
 async def components(ctx: Ctx, install_id: str) -> list[InstallComponent]:
     """Return the install's rows of its components, by name of the component."""
-    return [row for row, _ in (await ctx.db.execute(queries.components_of(install_id))).all()]
+    return [row for row, _ in await queries.COMPONENTS_OF.all(ctx.db, install=install_id)]
 
 
 async def component(ctx: Ctx, install: Install, component_id: str) -> InstallComponent:
