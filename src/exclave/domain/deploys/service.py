@@ -17,7 +17,6 @@ from exclave.domain.jobs.models import RunnerJob
 from exclave.domain.jobs.service import JobOutputs, JobResult
 from exclave.domain.logs import service as logs
 from exclave.domain.logs.models import LogStream
-from exclave.domain.runners import service as runners
 from exclave.domain.runners.models import Runner
 from exclave.domain.states import service as states
 from exclave.engine.models import Workflow
@@ -50,7 +49,7 @@ class ToApply:
 
     deploy: InstallDeploy
     stream: LogStream | None
-    runner: Runner
+    runner: Runner | None
     job: RunnerJob | None
     outputs: JobOutputs | None
 
@@ -147,7 +146,7 @@ async def planned_by(ctx: Ctx, step_ids: list[str], *, key: str) -> ToApply | No
     return ToApply(
         deploy=deploy,
         stream=stream,
-        runner=runner if runner is not None else await runners.of_install(ctx, deploy.install_id),
+        runner=runner,
         job=job,
         outputs=await jobs.opened_outputs(ctx, outputs, shown) if outputs is not None else None,
     )

@@ -22,6 +22,7 @@ from exclave.domain.jobs.models import RunnerJob
 from exclave.domain.jobs.service import JobResult
 from exclave.domain.logs import service as logs
 from exclave.domain.logs.models import LogStream
+from exclave.domain.runners import service as runners
 from exclave.domain.runners.models import Runner
 from exclave.domain.workspaces import changes
 from exclave.engine.definition import Ask, Done, Fail, Observe, Outcome, Plain, Replan, Skip, Wait, step_key
@@ -198,9 +199,10 @@ class Apply:
             return await _refused(ctx, deploy, reason)
         component = await components.get(ctx, deploy.component_id)
         await service.move(ctx, deploy, "executing", "applying the plan", mirrored=True)
+        runner = found.runner if found.runner is not None else await runners.of_install(ctx, deploy.install_id)
         stream = found.stream if found.stream is not None else logs.begin(ctx, deploy)
         plan, job_type = plans.apply(deploy, planned), rules.job_type(kind, component.name)
-        job = await _submit(ctx, deploy, component, found.runner, stream, job_type, operation="apply-plan", plan=plan, key=step_key(step))
+        job = await _submit(ctx, deploy, component, runner, stream, job_type, operation="apply-plan", plan=plan, key=step_key(step))
         return Wait(job.id, description="the runner applies the plan")
 
     async def then(self, ctx: Ctx, step: WorkflowStep) -> Outcome:

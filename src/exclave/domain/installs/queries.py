@@ -135,8 +135,9 @@ def missing_components(install: Install) -> Select[Component]:
     return app_components(install.app_id).where(Component.id.not_in(have))
 
 
-def config_of(install_id: str) -> Select[InstallConfig]:
-    return select(InstallConfig).where(InstallConfig.install_id == install_id, InstallConfig.deleted_at == 0)
+CONFIG_OF: Prepared[InstallConfig] = Prepared(
+    select(InstallConfig).where(InstallConfig.install_id == bindparam("install"), InstallConfig.deleted_at == 0)
+)
 
 
 SANDBOX_OF: Prepared[InstallSandbox] = Prepared(

@@ -223,7 +223,7 @@ async def stack(ctx: Ctx, install_id: str) -> InstallStack | None:
 
 async def approval_option(ctx: Ctx, install_id: str) -> str:
     """Return how the workflows of an install are approved."""
-    config: InstallConfig | None = await first(ctx.db, queries.config_of(install_id))
+    config = await queries.CONFIG_OF.first(ctx.db, install=install_id)
     return config.approval_option if config else "prompt"
 
 
@@ -248,7 +248,7 @@ async def update(ctx: Ctx, install: Install, *, name: str = "", managed_by: str 
 async def configure(ctx: Ctx, install: Install, approval_option: str) -> InstallConfig:
     """Set how the install's workflows are approved from now on."""
     option = rules.checked_approval(approval_option or "prompt")
-    config: InstallConfig | None = await first(ctx.db, queries.config_of(install.id))
+    config = await queries.CONFIG_OF.first(ctx.db, install=install.id)
     if config is None:
         config = InstallConfig(org_id=install.org_id, created_by_id=ctx.actor.account_id, install_id=install.id, approval_option=option)
         ctx.db.add(config)
@@ -260,8 +260,9 @@ async def configure(ctx: Ctx, install: Install, approval_option: str) -> Install
 
 async def require_config(ctx: Ctx, install: Install, config_id: str) -> InstallConfig:
     """Return the install's config if that is its id, or raise `NotFound`."""
-    statement = queries.config_of(install.id).where(InstallConfig.id == config_id)
-    found: InstallConfig = await one(ctx.db, statement, or_raise=errors.NotFound(f"the install has no config {config_id!r}"))
+    found = await queries.CONFIG_OF.first(ctx.db, install=install.id)
+    if found is None or found.id != config_id:
+        raise errors.NotFound(f"the install has no config {config_id!r}")
     return found
 
 

@@ -11,7 +11,6 @@ from exclave.domain.jobs.models import RunnerJob
 from exclave.domain.jobs.service import JobOutputs, JobResult
 from exclave.domain.logs import service as logs
 from exclave.domain.logs.models import LogStream
-from exclave.domain.runners import service as runners
 from exclave.domain.runners.models import Runner
 from exclave.domain.sandboxes import queries, rules
 from exclave.domain.sandboxes.models import InstallSandboxRun
@@ -38,7 +37,7 @@ class ToApply:
     run: InstallSandboxRun
     git: GitConfig | None
     stream: LogStream | None
-    runner: Runner
+    runner: Runner | None
     job: RunnerJob | None
     outputs: JobOutputs | None
 
@@ -88,7 +87,7 @@ async def planned_by(ctx: Ctx, step_ids: list[str], *, key: str) -> ToApply | No
         run=run,
         git=public if public is not None else connected,
         stream=stream,
-        runner=runner if runner is not None else await runners.of_install(ctx, run.install_id),
+        runner=runner,
         job=job,
         outputs=await jobs.opened_outputs(ctx, outputs, shown) if outputs is not None else None,
     )

@@ -9,6 +9,7 @@ from exclave.domain.jobs.models import RunnerJob
 from exclave.domain.jobs.service import JobResult
 from exclave.domain.logs import service as logs
 from exclave.domain.logs.models import LogStream
+from exclave.domain.runners import service as runners
 from exclave.domain.runners.models import Runner
 from exclave.domain.sandboxes import plans, rules, service
 from exclave.domain.sandboxes.models import InstallSandboxRun
@@ -115,9 +116,10 @@ class Apply:
         if reason:
             return await _refused(ctx, run, reason)
         await service.move(ctx, run, rules.underway(run.run_type), "applying the plan", mirrored=True)
+        runner = found.runner if found.runner is not None else await runners.of_install(ctx, run.install_id)
         stream = found.stream if found.stream is not None else logs.begin(ctx, run)
         plan = plans.apply(run, planned)
-        job = await _submit(ctx, run, found.runner, stream, operation="apply-plan", plan=plan, key=step_key(step))
+        job = await _submit(ctx, run, runner, stream, operation="apply-plan", plan=plan, key=step_key(step))
         await service.move(ctx, run, "applying", "applying the plan")
         return Wait(job.id, description="the runner applies the plan")
 
