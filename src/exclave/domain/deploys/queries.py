@@ -36,7 +36,7 @@ TO_PLAN: Prepared[Any] = Prepared(
     .join(Component, and_(Component.id == bindparam("component"), in_org(Component), Component.deleted_at == 0))
     .outerjoin(InstallComponent, and_(InstallComponent.install_id == Install.id, InstallComponent.component_id == Component.id))
     .outerjoin(TerraformWorkspace, owned_by(InstallComponent, TerraformWorkspace))
-    .outerjoin(RunnerGroup, installs.group_of_install())
+    .outerjoin(RunnerGroup, owned_by(Install, RunnerGroup))
     .outerjoin(Runner, installs.runner_of_group())
     .outerjoin(InstallDeploy, and_(InstallDeploy.step_key == bindparam("key"), in_org(InstallDeploy), InstallDeploy.deleted_at == 0))
     .outerjoin(RunnerJob, _JOB)
@@ -72,7 +72,7 @@ BY_KEY: Prepared[Any] = Prepared(
 PLANNED_BY: Prepared[Any] = Prepared(
     _surrounded(LogStream, Runner, RunnerJob, RunnerJobExecutionOutputs, cast(RunnerJobExecutionOutputs.outputs, Text))
     .outerjoin(LogStream, owned_by(InstallDeploy, LogStream))
-    .outerjoin(RunnerGroup, installs.group_of_install())
+    .outerjoin(RunnerGroup, owned_by(Install, RunnerGroup))
     .outerjoin(Runner, installs.runner_of_group())
     .outerjoin(RunnerJobExecutionOutputs, RunnerJobExecutionOutputs.runner_job_execution_id == RunnerJob.current_execution_id)
     .where(

@@ -3,6 +3,7 @@
 from typing import Any
 
 from sqlalchemy import BindParameter, ColumnElement, Select, and_, bindparam, exists, func, select
+from sqlalchemy.orm import InstrumentedAttribute
 
 from exclave.domain.apps.models import App, AppConfig, AppInput, AppInputConfig, AppRunnerConfig, AppSandboxConfig
 from exclave.domain.components.models import Component
@@ -19,7 +20,7 @@ from exclave.domain.installs.models import (
 from exclave.domain.orgs.models import Org
 from exclave.domain.runners.models import Runner, RunnerGroup
 from exclave.kit.context import Actor
-from exclave.kit.prepared import Prepared, in_org
+from exclave.kit.prepared import Prepared, in_org, owned_by
 
 
 def visible_to(actor: Actor) -> Select[Install]:
@@ -69,7 +70,7 @@ def pinnable(actor: Actor, app_id: str) -> Select[*tuple[Any, ...]]:
     )
 
 
-def input_config_id_of(app_config_id: str) -> Select[str]:
+def input_config_id_of(app_config_id: str | InstrumentedAttribute[str]) -> Select[str]:
     """The id of the input config that an app config has."""
     return (
         select(AppInputConfig.id)
@@ -93,7 +94,7 @@ def next_number(app_id: str) -> Select[int]:
     return select(func.coalesce(func.max(Install.install_number), 0) + 1).where(Install.app_id == app_id)
 
 
-def newest_inputs(install_id: str) -> Select[InstallInputs]:
+def newest_inputs(install_id: str | InstrumentedAttribute[str]) -> Select[InstallInputs]:
     return (
         select(InstallInputs)
         .where(InstallInputs.install_id == install_id, InstallInputs.deleted_at == 0)
@@ -154,32 +155,13 @@ def installs_of_app(app_id: str) -> Select[Install]:
     return select(Install).where(Install.app_id == app_id, Install.deleted_at == 0)
 
 
-def group_of_install() -> ColumnElement[bool]:
-    """The condition of a join of an install with its runner group."""
-    return and_(RunnerGroup.owner_id == Install.id, RunnerGroup.owner_type == "installs", RunnerGroup.deleted_at == 0)
-
-
 def runner_of_group() -> ColumnElement[bool]:
     """The condition of a join of a runner group with its runners: the oldest is the one."""
     return and_(Runner.runner_group_id == RunnerGroup.id, Runner.deleted_at == 0)
 
 
-_newest_inputs_id = (
-    select(InstallInputs.id)
-    .where(InstallInputs.install_id == Install.id, InstallInputs.deleted_at == 0)
-    .order_by(InstallInputs.created_at.desc())
-    .limit(1)
-    .correlate(Install)
-    .scalar_subquery()
-)
-_input_config_id = (
-    select(AppInputConfig.id)
-    .where(AppInputConfig.app_config_id == Install.app_config_id, AppInputConfig.deleted_at == 0)
-    .order_by(AppInputConfig.created_at.desc())
-    .limit(1)
-    .correlate(Install)
-    .scalar_subquery()
-)
+_newest_inputs_id = newest_inputs(Install.id).with_only_columns(InstallInputs.id).correlate(Install).scalar_subquery()
+_input_config_id = input_config_id_of(Install.app_config_id).correlate(Install).scalar_subquery()
 _lacks_components = (
     exists()
     .where(
@@ -201,7 +183,7 @@ SURROUNDINGS: Prepared[Any] = Prepared(
     .join(App, App.id == Install.app_id)
     .outerjoin(AWSAccount, and_(AWSAccount.install_id == Install.id, AWSAccount.deleted_at == 0))
     .outerjoin(AzureAccount, and_(AzureAccount.install_id == Install.id, AzureAccount.deleted_at == 0))
-    .outerjoin(RunnerGroup, group_of_install())
+    .outerjoin(RunnerGroup, owned_by(Install, RunnerGroup))
     .outerjoin(Runner, runner_of_group())
     .outerjoin(InstallInputs, InstallInputs.id == _newest_inputs_id)
     .where(Install.id == bindparam("install"), in_org(Install))
