@@ -27,7 +27,7 @@ async def write(home: Fleet, stream_id: str, lines: list[str], first_seq: int = 
 
 async def close(home: Fleet, stream_id: str) -> None:
     async with home.runtime.request(home.org.actor) as ctx:
-        await logs.close(ctx, await logs.get(ctx, stream_id))
+        logs.close(ctx, await logs.get(ctx, stream_id))
 
 
 @pytest.fixture

@@ -5,14 +5,30 @@
 
 Rows come as the ORM would give them: entities that the session knows, the known one where it has read that row before; a scalar for
 one column; a tuple for several. `fresh=True` overwrites what the session knew, for statements that return what they have changed. No
-`IN` of a list, whose text depends on its length: compare with `any_` of an array.
+`IN` of a list, whose text depends on its length: compare with `any_of` an array.
 """
 
 from collections.abc import Sequence
 from typing import Any, Generic, TypeVar, cast
 
 import asyncpg
-from sqlalchemy import BindParameter, ColumnElement, Executable, Select, Table, TextClause, bindparam, literal_column, select, true
+from sqlalchemy import (
+    ARRAY,
+    BindParameter,
+    CollectionAggregate,
+    ColumnElement,
+    Executable,
+    Select,
+    String,
+    Table,
+    TextClause,
+    and_,
+    any_,
+    bindparam,
+    literal_column,
+    select,
+    true,
+)
 from sqlalchemy import inspect as inspect_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import make_transient_to_detached
@@ -75,6 +91,16 @@ def in_org(model: Any) -> ColumnElement[bool]:
     in one row, and an org may have any number; a plan that is made while tables are empty would read them all later."""
     same: ColumnElement[bool] = (model.org_id == bindparam("org")).is_(true())
     return same
+
+
+def owned_by(owner: type[Tenant], model: Any) -> ColumnElement[bool]:
+    """The condition of a join with what an owner of any kind has: `owner_type` is its table, `owner_id` its id."""
+    return and_(in_org(model), model.owner_type == owner.__tablename__, model.owner_id == owner.id, model.deleted_at == 0)
+
+
+def any_of(name: str) -> CollectionAggregate[Any]:
+    """`column == any_of("ids")`: the column is one of the array `:ids`."""
+    return any_(bindparam(name, type_=ARRAY(String)))
 
 
 Row = TypeVar("Row", bound=Tenant)

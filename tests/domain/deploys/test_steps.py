@@ -1,16 +1,22 @@
 """How the steps of components end, and in which order they go. The runner is played in this process."""
 
+import contextlib
 import json
 
 import pytest
 from sqlalchemy import select, update
 
+from exclave.domain.artifacts.models import OCIArtifact
 from exclave.domain.builds import service as builds
 from exclave.domain.builds.models import ComponentBuild
+from exclave.domain.deploys import plans, service
 from exclave.domain.deploys.models import InstallDeploy
 from exclave.domain.installs.models import InstallComponent
+from exclave.domain.logs.models import LogStream
 from exclave.domain.states import service as states
 from exclave.engine import service as engine
+from exclave.kit import errors
+from tests import factories
 from tests.domain.installs import made
 from tests.domain.workflows import stage as stages
 from tests.domain.workflows.stage import EMPTY, applied, failed, planned
@@ -255,3 +261,43 @@ async def test_a_retried_apply_follows_a_plan_of_its_own(world, runtime):
     assert await stage.work() == ["apply-plan db"]
     assert await stage.status() == "success"
     assert (await stage.row(InstallComponent)).status == "active"
+
+
+async def test_another_org_finds_neither_the_place_nor_what_was_made_there(world, runtime):
+    stage, other = await world(lambda ctx, app: stages.component(ctx, app, "db")), await factories.org(runtime)
+    await through_the_sandbox(stage)
+    step, deploy = await stage.step("sync and plan db"), await stage.row(InstallDeploy)
+    for actor, finds in ((stage.actor, True), (other.actor, False)):
+        async with runtime.request(actor) as ctx:
+            assert (await service.by_key(ctx, deploy.step_key) is not None) == finds
+            assert (await service.planned_by(ctx, [step.id], key="none") is not None) == finds
+            with contextlib.nullcontext() if finds else pytest.raises(errors.NotFound, match="no install"):
+                await plans.place_of(ctx, stage.install.id, deploy.component_id, key="none")
+            with contextlib.nullcontext() if finds else pytest.raises(errors.NotFound, match="app config"):
+                await builds.newest_for(ctx, deploy.component_id, stage.install.app_config_id)
+            with contextlib.nullcontext() if finds else pytest.raises(errors.NotFound, match="build"):
+                await builds.built(ctx, deploy.build_id)
+
+
+async def test_a_component_that_is_gone_is_named(world, runtime):
+    stage = await world(lambda ctx, app: stages.component(ctx, app, "db"))
+    async with runtime.request(stage.actor) as ctx:
+        with pytest.raises(errors.NotFound, match="component 'cmp1' not found"):
+            await plans.place_of(ctx, stage.install.id, "cmp1", key="none")
+
+
+async def test_a_deploy_has_a_log_that_ends_with_it_and_the_artifact_of_its_build(world, runtime):
+    stage = await world(lambda ctx, app: stages.component(ctx, app, "db"))
+    await through_the_sandbox(stage)
+    deploy = await stage.row(InstallDeploy)
+
+    async def of(kind, owner_id):
+        async with runtime.request(stage.actor) as ctx:
+            return (await ctx.db.execute(select(kind).where(kind.owner_id == owner_id))).scalars().one()
+
+    assert (await of(LogStream, deploy.id)).open
+    built, copied = await of(OCIArtifact, deploy.build_id), await of(OCIArtifact, deploy.id)
+    assert (copied.owner_type, copied.tag, copied.digest, copied.size) == ("install_deploys", deploy.id, built.digest, built.size)
+    await stage.approve("sync and plan db")
+    await stage.work()
+    assert not (await of(LogStream, deploy.id)).open

@@ -203,7 +203,7 @@ async def test_what_misses_an_install_that_is_being_made_is_there_at_the_next_st
     async def look() -> None:
         async with runtime.request(org.actor) as ctx:
             found = await installs.get(ctx, install.id)
-            await installs.refresh_state(ctx, found, by_id=found.id, by_type="installs")
+            await installs.refresh_state(ctx, found.id, by_id=found.id, by_type="installs")
             await actions.ensure(ctx, found)
 
     await asyncio.gather(*(look() for _ in range(4)))

@@ -102,7 +102,7 @@ async def test_a_nul_in_a_line_does_not_stop_the_batch(home):
 async def test_nothing_is_written_to_a_closed_stream(home):
     job = await home.job()
     async with home.runtime.request(home.org.actor) as ctx:
-        await logs.close(ctx, await logs.get(ctx, job.log_stream_id))
+        logs.close(ctx, await logs.get(ctx, job.log_stream_id))
     with pytest.raises(errors.Conflict):
         await write(home, job.log_stream_id, export(["late"]))
     assert await bodies(home, job.log_stream_id) == []
@@ -180,7 +180,7 @@ async def test_a_tail_gives_every_line_once_and_ends_with_its_stream(home):
     writers = [write(home, job.log_stream_id, export([f"{n}"], first_seq=n + 1, timestamp=10**18 + n)) for n in range(2, 60)]
     await asyncio.gather(*writers)
     async with home.runtime.request(home.org.actor) as ctx:
-        await logs.close(ctx, await logs.get(ctx, job.log_stream_id))
+        logs.close(ctx, await logs.get(ctx, job.log_stream_id))
     await asyncio.wait_for(following, 5)
     assert sorted(map(int, seen)) == list(range(60))
 

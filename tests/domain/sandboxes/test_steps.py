@@ -1,19 +1,26 @@
 """How the steps of a sandbox end: well, not at all, and in every way between. The runner is played in this process."""
 
 import base64
+import contextlib
 import json
 
 import pytest
 from sqlalchemy import select, update
 
 from exclave.domain.apps.models import AppSandboxConfig
+from exclave.domain.installs import approvals
 from exclave.domain.installs.models import InstallSandbox
 from exclave.domain.jobs.models import RunnerJob
 from exclave.domain.logs.models import LogStream
+from exclave.domain.runners import service as runners
+from exclave.domain.runners.models import Runner
+from exclave.domain.sandboxes import plans, service
 from exclave.domain.sandboxes.models import InstallSandboxRun
 from exclave.domain.states import service as states
 from exclave.engine import service as engine
 from exclave.engine.models import Workflow, WorkflowStepApproval
+from exclave.kit import errors
+from tests import factories
 from tests.domain.installs import made
 from tests.domain.workflows import stage as stages
 from tests.domain.workflows.stage import CREATES, EMPTY, applied, failed, planned
@@ -245,3 +252,28 @@ async def test_running_the_steps_twice_makes_one_run_and_one_job_each(runtime, s
         runs = (await ctx.db.execute(select(InstallSandboxRun.id).where(InstallSandboxRun.org_id == ctx.org_id))).all()
         jobs = (await ctx.db.execute(select(RunnerJob.operation).where(RunnerJob.org_id == ctx.org_id))).scalars().all()
     assert (len(runs), sorted(jobs)) == (1, ["apply-plan", "create-apply-plan"])
+
+
+async def test_another_org_finds_neither_the_place_nor_what_was_made_there(runtime, stage):
+    other = await factories.org(runtime)
+    await stage.work()
+    step, run = await stage.step("provision sandbox plan"), await stage.row(InstallSandboxRun)
+    for actor, finds in ((stage.actor, True), (other.actor, False)):
+        async with runtime.request(actor) as ctx:
+            assert (await service.by_key(ctx, run.step_key) is not None) == finds
+            assert (await service.planned_by(ctx, [step.id], key="none") is not None) == finds
+            assert (await approvals.planned(ctx, run.plan_job_id, [step.id]) is not None) == finds
+            with contextlib.nullcontext() if finds else pytest.raises(errors.NotFound, match="no install"):
+                await plans.place_of(ctx, stage.install.id, key="none")
+
+
+async def test_a_run_is_cancelled_when_its_runner_is_gone(runtime, stage):
+    await stage.work()
+    await stage.approve("provision sandbox plan")
+    async with runtime.request(stage.actor) as ctx:
+        await runners.deprovision(ctx, await runners.of_install(ctx, stage.install.id))
+        await ctx.db.execute(update(Runner).where(Runner.org_id == ctx.org_id).values(deleted_at=1))
+    async with runtime.request(stage.actor) as ctx:
+        await engine.cancel(ctx, await ctx.db.get(Workflow, stage.workflow.id))
+    await stage.drain()
+    assert (await stage.row(InstallSandboxRun)).status == "cancelled"

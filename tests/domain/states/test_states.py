@@ -1,6 +1,7 @@
 """Branches and versions on a real database."""
 
 import asyncio
+import json
 
 import pytest
 from sqlalchemy import select, text
@@ -8,6 +9,7 @@ from sqlalchemy import select, text
 from exclave.domain.states import service as states
 from exclave.domain.states.models import InstallState, InstallStateBranch
 from exclave.kit import ids
+from tests import factories, statements
 
 
 @pytest.fixture
@@ -86,8 +88,6 @@ async def test_the_newest_fifty_versions_keep_their_contents(runtime, org, insta
 
 
 async def test_another_org_reads_and_writes_nothing(runtime, org, install_id):
-    from tests import factories
-
     other = await factories.org(runtime)
     async with runtime.request(org.actor) as ctx:
         await states.put(ctx, install_id, "sandbox", {"outputs": {"a": 1}})
@@ -124,3 +124,106 @@ async def test_a_branch_that_nobody_knows_is_refused(ctx, install_id):
     with pytest.raises(ValueError, match="sandboxes"):
         await states.put(ctx, install_id, "sandboxes", {})
     assert (await ctx.db.execute(text("select 1"))).scalar_one() == 1
+
+
+@pytest.fixture
+async def in_turns(runtime, org, install_id):
+    """Return what comes of a second writer that begins while a first one, that has the turn, is not committed yet."""
+
+    async def run(first, second):
+        begun = asyncio.Event()
+
+        async def behind():
+            async with runtime.request(org.actor) as ctx:
+                await ctx.db.execute(text("select 1"))
+                begun.set()
+                return await second(ctx)
+
+        async with runtime.request(org.actor) as ctx:
+            await first(ctx)
+            other = asyncio.create_task(behind())
+            await begun.wait()
+            done, _ = await asyncio.wait([other], timeout=0.3)
+            assert not done, "two write the document of one install at once"
+        return await asyncio.wait_for(other, 5)
+
+    return run
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["branches that are there", "new branches"])
+async def test_a_version_waits_for_whoever_writes_and_holds_what_was_written(runtime, org, install_id, in_turns, known):
+    if known:
+        async with runtime.request(org.actor) as ctx:
+            await states.put_many(ctx, install_id, {name: ({"outputs": {}}, ()) for name in ("actions/one", "actions/two")})
+
+    async def one(ctx):
+        await states.generate(ctx, install_id, {"actions/one": ({"outputs": {"n": 1}}, ())}, by_id="x", by_type="t")
+
+    async def two(ctx):
+        state = await states.generate(ctx, install_id, {"actions/two": ({"outputs": {"n": 2}}, ())}, by_id="x", by_type="t")
+        return state.version, (await states.shown_version(ctx, state))["actions"]["workflows"]
+
+    version, actions = await in_turns(one, two)
+    assert version == 2
+    assert {name: bytes(action["outputs"]["n"]) for name, action in actions.items()} == {"one": b"1", "two": b"2"}
+
+
+@pytest.mark.parametrize("written", ["put", "dropped"])
+async def test_a_version_without_branches_of_its_own_waits_too(runtime, org, install_id, in_turns, written):
+    async with runtime.request(org.actor) as ctx:
+        await states.put(ctx, install_id, "components/web", {"outputs": {"n": 1}})
+
+    async def write(ctx):
+        if written == "put":
+            await states.put(ctx, install_id, "components/web", {"outputs": {"n": 2}})
+        else:
+            await states.drop(ctx, install_id, "components/web")
+
+    async def keep(ctx):
+        return await states.shown_version(ctx, await states.generate(ctx, install_id, by_id="x", by_type="t"))
+
+    components = (await in_turns(write, keep))["components"]
+    assert {name: bytes(one["outputs"]["n"]) for name, one in components.items()} == ({"web": b"2"} if written == "put" else {})
+
+
+async def test_writers_in_any_order_of_branches_never_wait_for_each_other_in_a_circle(runtime, org, install_id):
+    names = [f"components/c{number}" for number in range(6)]
+
+    async def write(number: int) -> None:
+        order = names[number % 6 :] + names[: number % 6]
+        async with runtime.request(org.actor) as ctx:
+            for name in order if number % 2 else reversed(order):
+                if number % 5 == 4:
+                    await states.drop(ctx, install_id, name)
+                elif number % 3:
+                    await states.put(ctx, install_id, name, {"outputs": {"n": number}})
+                else:
+                    await states.generate(ctx, install_id, {name: ({"outputs": {"n": number}}, ())}, by_id="x", by_type="t")
+
+    await asyncio.gather(*(write(number) for number in range(12)))
+    async with runtime.request(org.actor) as ctx:
+        versions = (await ctx.db.execute(select(InstallState.version).where(InstallState.install_id == install_id))).scalars().all()
+        document = await states.document(ctx, install_id)
+    assert sorted(versions) == list(range(1, 19))
+    # Each writes all of them in its turn, so that all are of the last.
+    assert len({json.dumps(document["components"].get(name, {}).get("outputs")) for name in names}) == 1
+
+
+async def test_a_version_with_its_branch_costs_two_statements_and_a_flush(runtime, org, install_id):
+    async with runtime.request(org.actor) as ctx:
+        await states.put_many(ctx, install_id, {"sandbox": ({"outputs": {}}, ()), "actions/one": ({"outputs": {}}, ())})
+    async with runtime.request(org.actor) as ctx:
+        with statements.sent() as sent:
+            await states.generate(ctx, install_id, {"sandbox": ({"outputs": {"a": 1}}, ())}, by_id="x", by_type="t")
+            await ctx.db.flush()
+    assert len(sent) == 3
+
+
+async def test_what_one_writes_in_a_version_is_sealed_to_its_org_and_the_version_of_another_org_holds_none_of_it(runtime, org, install_id):
+    other = await factories.org(runtime)
+    async with runtime.request(org.actor) as ctx:
+        await states.generate(ctx, install_id, {"sandbox": ({"outputs": {"a": 1}}, ())}, by_id="x", by_type="t")
+    async with runtime.request(other.actor) as ctx:
+        state = await states.generate(ctx, ids.new_id("inl"), by_id="x", by_type="t")
+        assert (await states.shown_version(ctx, state))["sandbox"]["populated"] is False
+        assert state.org_id == other.id

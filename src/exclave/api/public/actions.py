@@ -41,7 +41,7 @@ async def list_latest_runs(ctx: Ctx, install_id: str, page: Page, q: str = "", t
 
 
 def _triggered_by(install: Install, words: list[str]):  # type: ignore[no-untyped-def]
-    triggers = queries.triggers_in(install).where(ActionWorkflowTriggerConfig.type.in_(words))
+    triggers = queries.triggers_in(install.id, install.app_config_id).where(ActionWorkflowTriggerConfig.type.in_(words))
     return triggers.with_only_columns(ActionWorkflow.id)
 
 

@@ -85,7 +85,5 @@ def _aws_auth(opened: Opened, document: Mapping[str, Any], *, session: str) -> A
 
 
 async def _source_of(ctx: Ctx, config: ActionWorkflowStepConfig) -> Source | None:
-    if await vcs.config_of(ctx, config.id) is None:
-        return None
-    source: Source = await vcs.source_of(ctx, config.id)
-    return source
+    git = await vcs.config_of(ctx, config.id)
+    return vcs.source(config.id, git) if git is not None else None

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Select, and_, or_, select
+from sqlalchemy import BindParameter, Select, and_, bindparam, exists, or_, select
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from exclave.domain.actions.models import (
@@ -14,9 +14,9 @@ from exclave.domain.actions.models import (
     InstallActionWorkflowRun,
     InstallActionWorkflowRunStep,
 )
-from exclave.domain.installs.models import Install
 from exclave.kit import ids
 from exclave.kit.context import Actor
+from exclave.kit.prepared import Prepared, in_org
 
 
 def actions_of(actor: Actor, install_id: str) -> Select[InstallActionWorkflow, ActionWorkflow]:
@@ -41,26 +41,27 @@ def by_ref(actor: Actor, install_id: str, ref: str) -> Select[InstallActionWorkf
     return actions_of(actor, install_id).where(matches)
 
 
-def missing_in(install: Install) -> Select[str]:
-    """Actions of the app that the install has no row for."""
-    have = (
-        select(InstallActionWorkflow.id)
+# Actions of an install's app that the install has no row for.
+MISSING: Prepared[str] = Prepared(
+    select(ActionWorkflow.id)
+    .where(
+        ActionWorkflow.app_id == bindparam("app"),
+        in_org(ActionWorkflow),
+        ActionWorkflow.deleted_at == 0,
+        ~exists()
         .where(
-            InstallActionWorkflow.install_id == install.id,
+            InstallActionWorkflow.install_id == bindparam("install"),
             InstallActionWorkflow.action_workflow_id == ActionWorkflow.id,
             InstallActionWorkflow.deleted_at == 0,
         )
-        .exists()
+        .correlate(ActionWorkflow),
     )
-    return (
-        select(ActionWorkflow.id)
-        .where(ActionWorkflow.app_id == install.app_id, ActionWorkflow.org_id == install.org_id, ActionWorkflow.deleted_at == 0, ~have)
-        .order_by(ActionWorkflow.name)
-    )
+    .order_by(ActionWorkflow.name)
+)
 
 
-def triggers_in(install: Install) -> Select[*tuple[Any, ...]]:
-    """Every trigger that the install's own app config gives its actions."""
+def triggers_in(install_id: str | BindParameter[str], app_config_id: str | BindParameter[str]) -> Select[*tuple[Any, ...]]:
+    """Every trigger that an app config gives the actions of an install."""
     return (
         select(
             ActionWorkflow.name,
@@ -77,16 +78,19 @@ def triggers_in(install: Install) -> Select[*tuple[Any, ...]]:
             InstallActionWorkflow,
             and_(
                 InstallActionWorkflow.action_workflow_id == ActionWorkflow.id,
-                InstallActionWorkflow.install_id == install.id,
+                InstallActionWorkflow.install_id == install_id,
                 InstallActionWorkflow.deleted_at == 0,
             ),
         )
         .where(
-            ActionWorkflowConfig.app_config_id == install.app_config_id,
+            ActionWorkflowConfig.app_config_id == app_config_id,
             ActionWorkflowTriggerConfig.deleted_at == 0,
             ActionWorkflow.deleted_at == 0,
         )
     )
+
+
+TRIGGERS: Prepared[Any] = Prepared(triggers_in(bindparam("install"), bindparam("app_config")))
 
 
 def config_by_id(org_id: str, config_id: str) -> Select[ActionWorkflowConfig, ActionWorkflow]:

@@ -32,7 +32,7 @@ KIND = "action.run"
 
 async def ensure(ctx: Ctx, install: Install) -> None:
     """Give an install its row of every action of its app. Twice is once."""
-    missing = (await ctx.db.execute(queries.missing_in(install))).scalars().all()
+    missing = await queries.MISSING.all(ctx.db, install=install.id, app=install.app_id, org=install.org_id)
     if not missing:
         return
     owned = {"org_id": install.org_id, "created_by_id": ctx.actor.account_id, "install_id": install.id}
@@ -91,7 +91,7 @@ class Lifecycles:
 async def lifecycles(ctx: Ctx, install: Install, workflow: Workflow) -> Lifecycles:
     """Read every trigger of an install's actions, as the app config says that the install pins."""
     await ensure(ctx, install)
-    rows = (await ctx.db.execute(queries.triggers_in(install))).all()
+    rows = await queries.TRIGGERS.all(ctx.db, install=install.id, app_config=install.app_config_id)
     return Lifecycles(workflow.id, workflow.type, tuple(rules.Trigger(*row) for row in rows))
 
 

@@ -47,7 +47,7 @@ class RunAction:
             plan = await plans.build(ctx, install, opened)
         except errors.Invalid as problem:
             await end(ctx, opened.run, "error", problem.description)
-            await logs.close(ctx, stream)
+            logs.close(ctx, stream)
             return Fail(problem.description)
         job = await jobs.submit(
             ctx,
@@ -86,15 +86,9 @@ class RunAction:
             return failure
         outputs = await jobs.outputs_of(ctx, job.id)
         await end(ctx, run, "finished", "action finished")
-        await states.put(
-            ctx,
-            run.install_id,
-            f"{state_rules.ACTIONS}{action.name}",
-            {"id": run.id, "status": "finished", "outputs": outputs.values if outputs else {}},
-            sensitive=outputs.sensitive if outputs else (),
-            org_id=run.org_id,
-        )
-        await states.generate(ctx, run.install_id, by_id=run.id, by_type=self.target)
+        branch = {"id": run.id, "status": "finished", "outputs": outputs.values if outputs else {}}
+        told = {f"{state_rules.ACTIONS}{action.name}": (branch, outputs.sensitive if outputs else ())}
+        await states.generate(ctx, run.install_id, told, by_id=run.id, by_type=self.target, org_id=run.org_id)
         await _close(ctx, run)
         return Done()
 
@@ -171,7 +165,7 @@ async def end(ctx: Ctx, run: InstallActionWorkflowRun, status: str, description:
 
 
 async def _close(ctx: Ctx, run: InstallActionWorkflowRun) -> None:
-    await logs.close(ctx, await logs.open_stream(ctx, run))
+    logs.close(ctx, await logs.open_stream(ctx, run))
 
 
 async def _failure(ctx: Ctx, action: str, job: RunnerJob) -> Fail:

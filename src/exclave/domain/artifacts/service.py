@@ -121,6 +121,25 @@ async def put_artifact(
     return artifact
 
 
+def copy(ctx: Ctx, artifact: OCIArtifact, owner: Tenant, *, tag: str) -> OCIArtifact:
+    """Say that an owner that has no artifact yet has this one."""
+    copied = OCIArtifact(
+        org_id=owner.org_id,
+        created_by_id=ctx.actor.account_id,
+        owner_id=owner.id,
+        owner_type=owner.__tablename__,
+        tag=tag,
+        repository=artifact.repository,
+        media_type=artifact.media_type,
+        digest=artifact.digest,
+        size=artifact.size,
+        annotations=dict(artifact.annotations),
+        artifact_type=artifact.artifact_type,
+    )
+    ctx.db.add(copied)
+    return copied
+
+
 async def artifact_of(ctx: Ctx, owner_id: str) -> OCIArtifact | None:
     """Return the artifact of a build or deploy, if it has one."""
     return await queries.OF_OWNER.first(ctx.db, owner=owner_id, org=ctx.org_id)

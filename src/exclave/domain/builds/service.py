@@ -1,7 +1,10 @@
 """Queue builds, reuse what was built before, and say which build a deploy may use (spec domain.md 4.3)."""
 
+from dataclasses import dataclass
+
 from exclave.domain.apps.models import App
 from exclave.domain.artifacts import service as artifacts
+from exclave.domain.artifacts.models import OCIArtifact
 from exclave.domain.audit import service as audit
 from exclave.domain.builds import queries, rules
 from exclave.domain.builds.events import BuildFinished
@@ -9,7 +12,7 @@ from exclave.domain.builds.models import ComponentBuild
 from exclave.domain.components import queries as component_queries
 from exclave.domain.components import service as components
 from exclave.domain.components.events import ComponentConfigured
-from exclave.domain.components.models import Component, ComponentConfigConnection
+from exclave.domain.components.models import Component, ComponentConfigConnection, TypedConfig
 from exclave.domain.vcs import rules as vcs_rules
 from exclave.domain.vcs import service as vcs
 from exclave.engine import service as engine
@@ -89,26 +92,39 @@ async def latest(ctx: Ctx, component_id: str) -> ComponentBuild:
     return found
 
 
-async def usable(ctx: Ctx, component_id: str, app_config_id: str) -> ComponentBuild | None:
-    """Return the newest active build of the config that an app config means for a component; None while there is none."""
-    connection = await components.config_in(ctx, component_id, app_config_id)
-    return await queries.NEWEST_ACTIVE.first(ctx.db, org=ctx.org_id, connection=connection.id)
+@dataclass(frozen=True)
+class Built:
+    """A build, the config that it is of, the block of its type where that can be deployed, and its artifact, if it has one."""
+
+    build: ComponentBuild
+    connection: ComponentConfigConnection
+    typed: TypedConfig | None = None
+    artifact: OCIArtifact | None = None
 
 
-async def newest_for(ctx: Ctx, component_id: str, app_config_id: str) -> ComponentBuild | None:
-    """Return the newest build, in whatever status, of the config that an app config means for a component."""
+async def built(ctx: Ctx, build_id: str) -> Built:
+    """Return a build with what it was made of and what it made, or raise `NotFound`."""
+    missing = errors.NotFound(f"build {build_id!r} not found")
+    return _built(await queries.BUILT.one(ctx.db, build=build_id, org=ctx.org_id, or_raise=missing))
+
+
+async def newest_for(ctx: Ctx, component_id: str, app_config_id: str) -> Built | None:
+    """Return the build to deploy of the config that an app config means for a component: the newest active one, while there is none the
+    newest in whatever status, and None before the first. Raises `NotFound` when the app config means no config."""
+    found = await queries.USABLE.first(ctx.db, org=ctx.org_id, component=component_id, app_config=app_config_id)
+    if found is not None and found[-2] is not None:
+        return _built(found)
     connection = await components.config_in(ctx, component_id, app_config_id)
     wanted = queries.of_component(ctx.actor, component_id).where(ComponentBuild.component_config_connection_id == connection.id)
-    found: ComponentBuild | None = await first(ctx.db, wanted.limit(1))
-    return found
+    newest: ComponentBuild | None = await first(ctx.db, wanted.limit(1))
+    return Built(newest, connection) if newest is not None else None
 
 
 async def source_of(ctx: Ctx, connection: ComponentConfigConnection) -> Source | None:
     """Return where the files of a component's config come from; None for types without files."""
     typed = await components.typed(ctx, connection)
-    if await vcs.config_of(ctx, typed.id) is None:
-        return None
-    return await vcs.source_of(ctx, typed.id)
+    git = await vcs.config_of(ctx, typed.id)
+    return vcs.source(typed.id, git) if git is not None else None
 
 
 async def finish(ctx: Ctx, build: ComponentBuild, status: str, description: str) -> None:
@@ -125,6 +141,12 @@ def move(ctx: Ctx, build: ComponentBuild, status: str, description: str) -> None
     ctx.poke(f"build:{build.id}")  # who watches it looks again
 
 
+def _built(found: queries.Row) -> Built:
+    connection, *blocks, build, artifact = found
+    assert build is not None
+    return Built(build, connection, next((block for block in blocks if block is not None), None), artifact)
+
+
 async def _reuse(ctx: Ctx, build: ComponentBuild) -> bool:
     """Give a build the artifact of an active one with the same content, if there is one."""
     if not build.checksum:
@@ -133,17 +155,7 @@ async def _reuse(ctx: Ctx, build: ComponentBuild) -> bool:
     if found is None:
         return False
     earlier, artifact = found
-    await artifacts.put_artifact(
-        ctx,
-        build,
-        tag=artifact.tag,
-        repository=artifact.repository,
-        media_type=artifact.media_type,
-        digest=artifact.digest,
-        size=artifact.size,
-        annotations=artifact.annotations,
-        artifact_type=artifact.artifact_type,
-    )
+    artifacts.copy(ctx, artifact, build, tag=artifact.tag)
     build.vcs_connection_commit_id = earlier.vcs_connection_commit_id
     move(ctx, build, "active", f"reused the artifact of build {earlier.id}: its source is the same")
     return True

@@ -73,7 +73,7 @@ class Run:
             return await self.run(ctx, step)
         if not jobs.is_final(job.status):
             return Wait(job.id)
-        await logs.close(ctx, await logs.open_stream(ctx, build))
+        logs.close(ctx, await logs.open_stream(ctx, build))
         if jobs.failed(job):
             result = await jobs.result_of(ctx, job.id)
             return await _failed(ctx, build, rules.why_failed(result.error_metadata if result else None, job.status_description))

@@ -1,13 +1,13 @@
 """Reads of components, their configs and dependencies, limited to the actor's org."""
 
-from sqlalchemy import ARRAY, Select, String, any_, bindparam, func, select
-from sqlalchemy.dialects.postgresql import distinct_on
+from sqlalchemy import ColumnElement, Integer, ScalarSelect, Select, bindparam, func, select
+from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from exclave.domain.apps.models import AppConfig
 from exclave.domain.components.models import Component, ComponentConfigConnection, ComponentDependency, TypedConfig
 from exclave.kit.context import Actor
 from exclave.kit.ids import is_id
-from exclave.kit.prepared import Prepared, in_org
+from exclave.kit.prepared import Prepared, any_of, in_org
 
 
 def visible_to(actor: Actor) -> Select[Component]:
@@ -60,21 +60,31 @@ def highest_version(component_id: str) -> Select[int]:
     )
 
 
-_of_version = func.coalesce(AppConfig.version, 0)
+def pinned(
+    version: ColumnElement[int] | InstrumentedAttribute[int], component: ColumnElement[str] | InstrumentedAttribute[str]
+) -> ScalarSelect[str]:
+    """The id of the config that an app config of this version means for a component: its own, else the newest of an older one.
 
-# For each component the config that an app config of this version means: its own, else the newest of an older one.
-# Configs without an app config (of old clients) count as older than all. What later syncs brought does not count.
-PINNED: Prepared[ComponentConfigConnection] = Prepared(
-    select(ComponentConfigConnection)
-    .outerjoin(AppConfig, AppConfig.id == ComponentConfigConnection.app_config_id)
-    .where(
-        in_org(ComponentConfigConnection),
-        ComponentConfigConnection.deleted_at == 0,
-        ComponentConfigConnection.component_id == any_(bindparam("components", type_=ARRAY(String))),
-        _of_version <= bindparam("version"),
+    Configs without an app config (of old clients) count as older than all. What later syncs brought does not count.
+    """
+    connection, config = aliased(ComponentConfigConnection), aliased(AppConfig)
+    of_version = func.coalesce(config.version, 0)
+    return (
+        select(connection.id)
+        .outerjoin(config, config.id == connection.app_config_id)
+        .where(in_org(connection), connection.deleted_at == 0, connection.component_id == component, of_version <= version)
+        .order_by(of_version.desc(), connection.created_at.desc())
+        .limit(1)
+        .correlate(AppConfig, Component)
+        .scalar_subquery()
     )
-    .ext(distinct_on(ComponentConfigConnection.component_id))
-    .order_by(ComponentConfigConnection.component_id, _of_version.desc(), ComponentConfigConnection.created_at.desc())
+
+
+# Components, each with the config that an app config of this version means for it, if there is one.
+PINNED: Prepared[tuple[Component, ComponentConfigConnection | None]] = Prepared(
+    select(Component, ComponentConfigConnection)
+    .outerjoin(ComponentConfigConnection, ComponentConfigConnection.id == pinned(bindparam("version", type_=Integer), Component.id))
+    .where(Component.id == any_of("components"), in_org(Component), Component.deleted_at == 0)
 )
 
 
@@ -95,7 +105,7 @@ TYPED: dict[type[TypedConfig], Prepared[TypedConfig]] = {
     kind: Prepared(
         select(kind).where(
             in_org(kind),
-            kind.component_config_connection_id == any_(bindparam("connections", type_=ARRAY(String))),
+            kind.component_config_connection_id == any_of("connections"),
         )
     )
     for kind in TypedConfig.__subclasses__()

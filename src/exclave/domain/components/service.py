@@ -134,10 +134,10 @@ async def latest_connection(ctx: Ctx, component_id: str) -> ComponentConfigConne
 async def config_in(ctx: Ctx, component_id: str, app_config_id: str) -> ComponentConfigConnection:
     """Return the config of a component that an app config means: its own, or borrowed from the newest older one."""
     config = await apps.config(ctx, app_config_id)
-    found = await _pinned(ctx, [component_id], config)
-    if component_id not in found:
+    found = await queries.PINNED.first(ctx.db, org=ctx.org_id, components=[component_id], version=config.version)
+    if found is None or found[1] is None:
         raise errors.NotFound(f"the component {component_id!r} has no config in version {config.version} of the app")
-    return found[component_id]
+    return found[1]
 
 
 async def typed(ctx: Ctx, connection: ComponentConfigConnection) -> TypedConfig:
@@ -173,11 +173,10 @@ class Graph:
 async def graph(ctx: Ctx, app_config_id: str) -> Graph:
     """Return the graph that an app config means: the components it lists (while it is filled: those it configured so far)."""
     config = await apps.config(ctx, app_config_id)
-    own = list((await ctx.db.execute(queries.of_app_config(ctx.actor, config.id))).scalars())
-    wanted = list(config.component_ids) if config.component_ids else own
-    rows: list[Component] = await every(ctx.db, queries.visible_to(ctx.actor).where(Component.id.in_(wanted)))
-    components = {row.id: row for row in rows}
-    connections = await _pinned(ctx, list(components), config)
+    wanted = list(config.component_ids) or list((await ctx.db.execute(queries.of_app_config(ctx.actor, config.id))).scalars())
+    found = await queries.PINNED.all(ctx.db, org=ctx.org_id, components=wanted, version=config.version)
+    components = {row.id: row for row, _ in found}
+    connections = {row.id: connection for row, connection in found if connection is not None}
     nodes = [
         rules.Node(
             id=row.id,
@@ -185,7 +184,7 @@ async def graph(ctx: Ctx, app_config_id: str) -> Graph:
             type=connections[row.id].type if row.id in connections else row.type,
             needs=tuple(connections[row.id].component_dependency_ids) if row.id in connections else (),
         )
-        for row in sorted(rows, key=lambda row: row.name)
+        for row in sorted(components.values(), key=lambda row: row.name)
     ]
     return Graph(nodes=nodes, components=components, connections=connections)
 
@@ -228,13 +227,6 @@ async def resolve_dependencies(ctx: Ctx, component: Component, given: list[str])
 async def _refs(ctx: Ctx, app_id: str) -> dict[str, str]:
     rows: list[Component] = await every(ctx.db, queries.of_app(ctx.actor, app_id))
     return {row.name: row.id for row in rows} | {row.id: row.id for row in rows}
-
-
-async def _pinned(ctx: Ctx, component_ids: list[str], config: AppConfig) -> dict[str, ComponentConfigConnection]:
-    if not component_ids:
-        return {}
-    rows = await queries.PINNED.all(ctx.db, org=ctx.org_id, components=component_ids, version=config.version)
-    return {row.component_id: row for row in rows}
 
 
 async def _depend(ctx: Ctx, component: Component, given: list[str]) -> None:

@@ -1,12 +1,12 @@
 """What the runner is told to plan and apply for a component (spec runner.md 5.3)."""
 
 import base64
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
-from exclave.domain.artifacts import service as artifacts
-from exclave.domain.artifacts.models import OCIArtifact
+from exclave.domain.builds.service import Built
 from exclave.domain.components.models import (
     Component,
     HelmComponentConfig,
@@ -14,13 +14,18 @@ from exclave.domain.components.models import (
     TerraformModuleComponentConfig,
     TypedConfig,
 )
+from exclave.domain.deploys import queries
 from exclave.domain.deploys.models import InstallDeploy
 from exclave.domain.installs import clouds, rendering
+from exclave.domain.installs import service as installs
+from exclave.domain.installs.approvals import Planned
 from exclave.domain.installs.models import Install, InstallComponent
 from exclave.domain.installs.rendering import Renderer
-from exclave.domain.jobs import service as jobs
-from exclave.domain.jobs.service import JobResult
+from exclave.domain.jobs.models import RunnerJob
+from exclave.domain.runners import service as runners
+from exclave.domain.runners.models import Runner
 from exclave.domain.workspaces import service as workspaces
+from exclave.domain.workspaces.models import TerraformWorkspace
 from exclave.kit import errors
 from exclave.kit.context import Ctx
 from exclave.wire.plans.base import Artifact, AzureAuth, Source
@@ -28,16 +33,34 @@ from exclave.wire.plans.deploy import DeployPlan, HelmDeployPlan, HelmValue, Kub
 from exclave.wire.plans.terraform import Hooks, TerraformBackend, TerraformDeployPlan
 
 
-async def plan(
-    ctx: Ctx,
-    install: Install,
-    component: Component,
-    typed: TypedConfig,
-    row: InstallComponent,
-    deploy: InstallDeploy,
-    artifact: OCIArtifact | None,
-) -> DeployPlan:
+@dataclass(frozen=True)
+class Place:
+    """A component and the install that it is deployed to, with what is there, and what the step has made already: its deploy, its job."""
+
+    install: Install
+    component: Component
+    row: InstallComponent | None
+    workspace: TerraformWorkspace | None
+    runner: Runner
+    deploy: InstallDeploy | None
+    job: RunnerJob | None
+
+
+async def place_of(ctx: Ctx, install_id: str, component_id: str, *, key: str) -> Place:
+    """Look at the install and the component of a step, in one statement. Raises `NotFound` that names what is missing."""
+    found = await queries.TO_PLAN.first(ctx.db, install=install_id, component=component_id, org=ctx.org_id, key=key)
+    if found is None:
+        await installs.get(ctx, install_id)
+        raise errors.NotFound(f"component {component_id!r} not found")
+    install, component, row, workspace, runner, deploy, job = found
+    if runner is None:
+        runner = await runners.of_install(ctx, install.id)
+    return Place(install, component, row, workspace, runner, deploy, job)
+
+
+async def plan(ctx: Ctx, place: Place, typed: TypedConfig, row: InstallComponent, deploy: InstallDeploy, built: Built) -> DeployPlan:
     """Render the component's config with the state document. Raises `Invalid` that names component, key and what is missing."""
+    install, component = place.install, place.component
     renderer = await rendering.of_install(ctx, install.id)
     made = DeployPlan(
         install_id=install.id,
@@ -49,10 +72,11 @@ async def plan(
     where = f"component {component.name!r}"
     match typed:
         case TerraformModuleComponentConfig():
-            made.source = _source(component, deploy, artifact)
-            made.terraform = await _terraform(ctx, install, typed, row, renderer, where)
+            made.source = _source(component, built)
+            workspace = place.workspace if place.workspace is not None else await workspaces.ensure(ctx, row)
+            made.terraform = _terraform(install, typed, workspace, renderer, where)
         case HelmComponentConfig():
-            made.source = _source(component, deploy, artifact)
+            made.source = _source(component, built)
             made.helm = _helm(install, typed, renderer, where)
         case KubernetesManifestComponentConfig():
             made.kubernetes_manifest = KubernetesManifestDeployPlan(
@@ -67,42 +91,24 @@ async def plan(
     return made
 
 
-async def apply(ctx: Ctx, deploy: InstallDeploy, planned: JobResult) -> DeployPlan:
+def apply(deploy: InstallDeploy, planned: Planned) -> DeployPlan:
     """Return the plan document of the apply: that of the plan job, with the plan that was approved and its digest."""
-    document = msgspec.json.decode(await jobs.plan_of(ctx, deploy.plan_job_id), type=DeployPlan)
-    document.apply_plan_contents = base64.b64encode(planned.contents or b"").decode()
+    document = msgspec.json.decode(planned.document, type=DeployPlan)
+    document.apply_plan_contents = base64.b64encode(planned.result.contents or b"").decode()
     document.apply_plan_digest = deploy.plan_digest
     return document
 
 
-async def copy_artifact(ctx: Ctx, deploy: InstallDeploy) -> OCIArtifact | None:
-    """Say that a deploy uses the artifact of its build; None for builds that have none (a manifest is its own config)."""
-    built = await artifacts.artifact_of(ctx, deploy.build_id)
-    if built is None:
-        return None
-    return await artifacts.put_artifact(
-        ctx,
-        deploy,
-        tag=deploy.id,
-        repository=built.repository,
-        media_type=built.media_type,
-        digest=built.digest,
-        size=built.size,
-        annotations=dict(built.annotations),
-        artifact_type=built.artifact_type,
-    )
-
-
-def _source(component: Component, deploy: InstallDeploy, artifact: OCIArtifact | None) -> Source:
+def _source(component: Component, built: Built) -> Source:
+    artifact = built.artifact
     if artifact is None or not artifact.digest:
-        raise errors.Invalid(f"component {component.name!r}: build {deploy.build_id} has no artifact in this server: build it again")
+        raise errors.Invalid(f"component {component.name!r}: build {built.build.id} has no artifact in this server: build it again")
     return Source(artifact=Artifact(digest=artifact.digest, media_type=artifact.media_type, size=artifact.size))
 
 
-async def _terraform(
-    ctx: Ctx, install: Install, typed: TerraformModuleComponentConfig, row: InstallComponent, renderer: Renderer, where: str
+def _terraform(
+    install: Install, typed: TerraformModuleComponentConfig, workspace: TerraformWorkspace, renderer: Renderer, where: str
 ) -> TerraformDeployPlan:
-    workspace = await workspaces.ensure(ctx, row)
     variables = renderer.values(typed.variables, where=f"{where} variables")
     env_vars = renderer.strings(typed.env_vars, where=f"{where} env_vars")
     aws_auth = clouds.aws_auth(renderer.document, "maintenance", session=f"install-deploy-{install.id}")

@@ -12,8 +12,12 @@ from exclave.domain.deploys.models import InstallDeploy
 from exclave.domain.installs import service as installs
 from exclave.domain.installs import statuses
 from exclave.domain.installs.models import Install, InstallComponent
-from exclave.domain.jobs.service import JobOutputs
+from exclave.domain.jobs import service as jobs
+from exclave.domain.jobs.models import RunnerJob
+from exclave.domain.jobs.service import JobOutputs, JobResult
 from exclave.domain.logs import service as logs
+from exclave.domain.logs.models import LogStream
+from exclave.domain.runners.models import Runner
 from exclave.domain.states import service as states
 from exclave.engine.models import Workflow
 from exclave.kit import errors
@@ -28,6 +32,26 @@ class Started:
 
     deploy: InstallDeploy
     workflow: Workflow
+
+
+@dataclass(frozen=True)
+class Made:
+    """The deploy that a step made, its job, and what that delivered."""
+
+    deploy: InstallDeploy
+    job: RunnerJob | None
+    result: JobResult | None
+
+
+@dataclass(frozen=True)
+class ToApply:
+    """A deploy with a plan, and what its apply needs; the job and its outputs are those of the step that applies."""
+
+    deploy: InstallDeploy
+    stream: LogStream | None
+    runner: Runner | None
+    job: RunnerJob | None
+    outputs: JobOutputs | None
 
 
 async def start(
@@ -104,16 +128,28 @@ async def get(ctx: Ctx, deploy_id: str) -> InstallDeploy:
     return found
 
 
-async def by_key(ctx: Ctx, key: str) -> InstallDeploy | None:
+async def by_key(ctx: Ctx, key: str) -> Made | None:
     """Return the deploy that a step made, if it did."""
     found = await queries.BY_KEY.first(ctx.db, org=ctx.org_id, key=key)
-    return found[0] if found is not None else None
+    if found is None:
+        return None
+    deploy, job, result, *_ = found
+    return Made(deploy, job, await jobs.opened_result(ctx, result) if result is not None else None)
 
 
-async def planned_by(ctx: Ctx, step_ids: list[str]) -> InstallDeploy | None:
-    """Return the deploy whose plan one of these steps made."""
-    found = await queries.PLANNED_BY.first(ctx.db, org=ctx.org_id, steps=list(step_ids))
-    return found[0] if found is not None else None
+async def planned_by(ctx: Ctx, step_ids: list[str], *, key: str) -> ToApply | None:
+    """Return the deploy whose plan one of these steps made; `key` is that of the step that applies it."""
+    found = await queries.PLANNED_BY.first(ctx.db, org=ctx.org_id, steps=list(step_ids), key=key)
+    if found is None:
+        return None
+    deploy, stream, runner, job, outputs, shown, *_ = found
+    return ToApply(
+        deploy=deploy,
+        stream=stream,
+        runner=runner,
+        job=job,
+        outputs=await jobs.opened_outputs(ctx, outputs, shown) if outputs is not None else None,
+    )
 
 
 async def newest(ctx: Ctx, install_component_id: str, *, status: str = "") -> InstallDeploy | None:
@@ -133,10 +169,15 @@ async def move(ctx: Ctx, deploy: InstallDeploy, status: str, description: str, *
         statuses.move(row, status, description, by=ctx.actor.account_id)
 
 
-async def end(ctx: Ctx, deploy: InstallDeploy, status: str, description: str, *, mirrored: bool = False) -> None:
-    """Give a deploy its last status and close its log."""
+async def end(
+    ctx: Ctx, deploy: InstallDeploy, status: str, description: str, *, mirrored: bool = False, stream: LogStream | None = None
+) -> None:
+    """Give a deploy its last status and close its log; `stream`: the log, where the caller has it."""
     await move(ctx, deploy, status, description, mirrored=mirrored)
-    await logs.close_of(ctx, deploy)
+    if stream is not None:
+        logs.close(ctx, stream)
+    else:
+        await logs.close_of(ctx, deploy)
 
 
 async def abandon(ctx: Ctx, workflow_id: str) -> None:
@@ -157,6 +198,7 @@ async def row_of(ctx: Ctx, deploy: InstallDeploy) -> InstallComponent:
 async def keep_outputs(ctx: Ctx, deploy: InstallDeploy, component: Component, outputs: JobOutputs | None) -> None:
     """Write the component's branch of the state document after an apply, and keep a version of the document."""
     branch = f"components/{component.name}"
+    told: states.Branches = {}
     if deploy.install_deploy_type == "teardown":
         await states.drop(ctx, deploy.install_id, branch)
     else:
@@ -167,5 +209,5 @@ async def keep_outputs(ctx: Ctx, deploy: InstallDeploy, component: Component, ou
             "install_component_id": deploy.install_component_id,
             "outputs": outputs.values if outputs else {},
         }
-        await states.put(ctx, deploy.install_id, branch, value, sensitive=outputs.sensitive if outputs else (), org_id=deploy.org_id)
-    await states.generate(ctx, deploy.install_id, by_id=deploy.id, by_type=InstallDeploy.__tablename__)
+        told = {branch: (value, outputs.sensitive if outputs else ())}
+    await states.generate(ctx, deploy.install_id, told, by_id=deploy.id, by_type=InstallDeploy.__tablename__, org_id=deploy.org_id)

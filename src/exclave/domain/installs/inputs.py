@@ -14,13 +14,12 @@ from exclave.domain.installs.models import Install, InstallInputs
 from exclave.domain.orgs import keys
 from exclave.domain.states import service as states
 from exclave.kit.context import Ctx
-from exclave.kit.db import every, first
+from exclave.kit.db import first
 
 
 async def declared(ctx: Ctx, input_config_id: str) -> list[AppInput]:
     """Return the inputs that an input config declares; none without one."""
-    found: list[AppInput] = await every(ctx.db, queries.declared(input_config_id)) if input_config_id else []
-    return found
+    return await queries.DECLARED.all(ctx.db, config=input_config_id) if input_config_id else []
 
 
 async def declared_for(ctx: Ctx, install: Install) -> list[AppInput]:
@@ -32,9 +31,13 @@ async def input_config_id_of(ctx: Ctx, install: Install) -> str:
     found: str | None = (await ctx.db.execute(queries.input_config_id_of(install.app_config_id))).scalar()
     if found is None:
         # Old clients send children without a config: then the version that the install was made with counts.
-        newest: InstallInputs | None = await first(ctx.db, queries.newest_inputs(install.id))
-        found = newest.app_input_config_id if newest else ""
+        found = config_id_of(await first(ctx.db, queries.newest_inputs(install.id)))
     return found
+
+
+def config_id_of(inputs: InstallInputs | None) -> str:
+    """The input config that inputs were stored for."""
+    return inputs.app_input_config_id if inputs is not None else ""
 
 
 async def store(

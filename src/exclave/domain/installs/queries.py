@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from sqlalchemy import Select, and_, bindparam, func, select
+from sqlalchemy import BindParameter, ColumnElement, Select, and_, bindparam, exists, func, select
+from sqlalchemy.orm import InstrumentedAttribute
 
 from exclave.domain.apps.models import App, AppConfig, AppInput, AppInputConfig, AppRunnerConfig, AppSandboxConfig
 from exclave.domain.components.models import Component
@@ -19,7 +20,7 @@ from exclave.domain.installs.models import (
 from exclave.domain.orgs.models import Org
 from exclave.domain.runners.models import Runner, RunnerGroup
 from exclave.kit.context import Actor
-from exclave.kit.prepared import Prepared
+from exclave.kit.prepared import Prepared, in_org, owned_by
 
 
 def visible_to(actor: Actor) -> Select[Install]:
@@ -69,7 +70,7 @@ def pinnable(actor: Actor, app_id: str) -> Select[*tuple[Any, ...]]:
     )
 
 
-def input_config_id_of(app_config_id: str) -> Select[str]:
+def input_config_id_of(app_config_id: str | InstrumentedAttribute[str]) -> Select[str]:
     """The id of the input config that an app config has."""
     return (
         select(AppInputConfig.id)
@@ -79,11 +80,10 @@ def input_config_id_of(app_config_id: str) -> Select[str]:
     )
 
 
-def declared(input_config_id: str) -> Select[AppInput]:
-    """The inputs of an input config, in their order."""
-    return (
-        select(AppInput).where(AppInput.app_input_id == input_config_id, AppInput.deleted_at == 0).order_by(AppInput.index, AppInput.name)
-    )
+# The inputs of an input config, in their order.
+DECLARED: Prepared[AppInput] = Prepared(
+    select(AppInput).where(AppInput.app_input_id == bindparam("config"), AppInput.deleted_at == 0).order_by(AppInput.index, AppInput.name)
+)
 
 
 def app_components(app_id: str) -> Select[Component]:
@@ -94,7 +94,7 @@ def next_number(app_id: str) -> Select[int]:
     return select(func.coalesce(func.max(Install.install_number), 0) + 1).where(Install.app_id == app_id)
 
 
-def newest_inputs(install_id: str) -> Select[InstallInputs]:
+def newest_inputs(install_id: str | InstrumentedAttribute[str]) -> Select[InstallInputs]:
     return (
         select(InstallInputs)
         .where(InstallInputs.install_id == install_id, InstallInputs.deleted_at == 0)
@@ -112,7 +112,7 @@ def inputs_of(actor: Actor, install_id: str) -> Select[InstallInputs]:
     )
 
 
-def components_of(install_id: str) -> Select[InstallComponent, Component]:
+def components_of(install_id: str | BindParameter[str]) -> Select[InstallComponent, Component]:
     """The live components of an install with their rows."""
     return (
         select(InstallComponent, Component)
@@ -122,6 +122,7 @@ def components_of(install_id: str) -> Select[InstallComponent, Component]:
     )
 
 
+COMPONENTS_OF: Prepared[tuple[InstallComponent, Component]] = Prepared(components_of(bindparam("install")))
 COMPONENT_OF: Prepared[InstallComponent] = Prepared(
     select(InstallComponent).where(
         InstallComponent.install_id == bindparam("install"), InstallComponent.component_id == bindparam("component")
@@ -135,8 +136,9 @@ def missing_components(install: Install) -> Select[Component]:
     return app_components(install.app_id).where(Component.id.not_in(have))
 
 
-def config_of(install_id: str) -> Select[InstallConfig]:
-    return select(InstallConfig).where(InstallConfig.install_id == install_id, InstallConfig.deleted_at == 0)
+CONFIG_OF: Prepared[InstallConfig] = Prepared(
+    select(InstallConfig).where(InstallConfig.install_id == bindparam("install"), InstallConfig.deleted_at == 0)
+)
 
 
 SANDBOX_OF: Prepared[InstallSandbox] = Prepared(
@@ -144,28 +146,47 @@ SANDBOX_OF: Prepared[InstallSandbox] = Prepared(
 )
 
 
-def stack_of(install_id: str) -> Select[InstallStack]:
-    return select(InstallStack).where(InstallStack.install_id == install_id, InstallStack.deleted_at == 0)
+STACK_OF: Prepared[InstallStack] = Prepared(
+    select(InstallStack).where(InstallStack.install_id == bindparam("install"), InstallStack.deleted_at == 0)
+)
 
 
 def installs_of_app(app_id: str) -> Select[Install]:
     return select(Install).where(Install.app_id == app_id, Install.deleted_at == 0)
 
 
-def surroundings(install_id: str) -> Select[*tuple[Any, ...]]:
-    """What an install stands in, in one row: install, org, app, cloud accounts, runner group, runner."""
-    return (
-        select(Install, Org, App, AWSAccount, AzureAccount, RunnerGroup, Runner)
-        .join(Org, Org.id == Install.org_id)
-        .join(App, App.id == Install.app_id)
-        .outerjoin(AWSAccount, and_(AWSAccount.install_id == Install.id, AWSAccount.deleted_at == 0))
-        .outerjoin(AzureAccount, and_(AzureAccount.install_id == Install.id, AzureAccount.deleted_at == 0))
-        .outerjoin(
-            RunnerGroup,
-            and_(RunnerGroup.owner_id == Install.id, RunnerGroup.owner_type == "installs", RunnerGroup.deleted_at == 0),
-        )
-        .outerjoin(Runner, and_(Runner.runner_group_id == RunnerGroup.id, Runner.deleted_at == 0))
-        .where(Install.id == install_id)
-        .order_by(Runner.created_at)
-        .limit(1)
+def runner_of_group() -> ColumnElement[bool]:
+    """The condition of a join of a runner group with its runners: the oldest is the one."""
+    return and_(Runner.runner_group_id == RunnerGroup.id, Runner.deleted_at == 0)
+
+
+_newest_inputs_id = newest_inputs(Install.id).with_only_columns(InstallInputs.id).correlate(Install).scalar_subquery()
+_input_config_id = input_config_id_of(Install.app_config_id).correlate(Install).scalar_subquery()
+_lacks_components = (
+    exists()
+    .where(
+        Component.app_id == Install.app_id,
+        Component.deleted_at == 0,
+        ~exists()
+        .where(InstallComponent.install_id == Install.id, InstallComponent.component_id == Component.id)
+        .correlate(Install, Component),
     )
+    .correlate(Install)
+)
+
+# What an install stands in, in one row: org, app, cloud accounts, runner, its newest inputs, the input config of its app config, and
+# whether the app has a component that the install has no row for.
+SURROUNDINGS: Prepared[Any] = Prepared(
+    select(Install, Org, App, AWSAccount, AzureAccount, Runner, InstallInputs, _input_config_id, _lacks_components)
+    .select_from(Install)
+    .join(Org, Org.id == Install.org_id)
+    .join(App, App.id == Install.app_id)
+    .outerjoin(AWSAccount, and_(AWSAccount.install_id == Install.id, AWSAccount.deleted_at == 0))
+    .outerjoin(AzureAccount, and_(AzureAccount.install_id == Install.id, AzureAccount.deleted_at == 0))
+    .outerjoin(RunnerGroup, owned_by(Install, RunnerGroup))
+    .outerjoin(Runner, runner_of_group())
+    .outerjoin(InstallInputs, InstallInputs.id == _newest_inputs_id)
+    .where(Install.id == bindparam("install"), in_org(Install))
+    .order_by(Runner.created_at)
+    .limit(1)
+)

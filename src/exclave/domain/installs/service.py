@@ -1,6 +1,6 @@
 """Create, find, change and forget installs. Inputs change in `inputs`, workflows start in `operations`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,9 +20,11 @@ from exclave.domain.installs.models import (
     Install,
     InstallComponent,
     InstallConfig,
+    InstallInputs,
     InstallSandbox,
     InstallStack,
 )
+from exclave.domain.orgs.models import Org
 from exclave.domain.runners import service as runners
 from exclave.domain.runners.models import Runner, RunnerGroup
 from exclave.domain.states import service as states
@@ -109,7 +111,8 @@ async def create(
         platform=runner_config.app_runner_type,
         metadata={"org_id": install.org_id, "app_id": app.id, "install_id": install.id},
     )
-    await write_state(ctx, install, declared=declared, values=values)
+    known = known_state(install, await surroundings(ctx, install.id), declared, values)
+    await states.put_many(ctx, install.id, known, org_id=install.org_id)
     await audit.record(ctx, "create", install, name=name, app_id=app.id)
     await ctx.tell(InstallCreated(install.id, app.id, install.org_id))
     workflow = await start(ctx, install, "provision", option=option)
@@ -188,7 +191,7 @@ async def inputs(ctx: Ctx, install_id: str) -> dict[str, str]:
 
 async def components(ctx: Ctx, install_id: str) -> list[InstallComponent]:
     """Return the install's rows of its components, by name of the component."""
-    return [row for row, _ in (await ctx.db.execute(queries.components_of(install_id))).all()]
+    return [row for row, _ in await queries.COMPONENTS_OF.all(ctx.db, install=install_id)]
 
 
 async def component(ctx: Ctx, install: Install, component_id: str) -> InstallComponent:
@@ -215,13 +218,12 @@ async def sandbox(ctx: Ctx, install_id: str) -> InstallSandbox:
 
 async def stack(ctx: Ctx, install_id: str) -> InstallStack | None:
     """Return the stack of an install; None on platforms where the customer applies none."""
-    row: InstallStack | None = await first(ctx.db, queries.stack_of(install_id))
-    return row
+    return await queries.STACK_OF.first(ctx.db, install=install_id)
 
 
 async def approval_option(ctx: Ctx, install_id: str) -> str:
     """Return how the workflows of an install are approved."""
-    config: InstallConfig | None = await first(ctx.db, queries.config_of(install_id))
+    config = await queries.CONFIG_OF.first(ctx.db, install=install_id)
     return config.approval_option if config else "prompt"
 
 
@@ -246,7 +248,7 @@ async def update(ctx: Ctx, install: Install, *, name: str = "", managed_by: str 
 async def configure(ctx: Ctx, install: Install, approval_option: str) -> InstallConfig:
     """Set how the install's workflows are approved from now on."""
     option = rules.checked_approval(approval_option or "prompt")
-    config: InstallConfig | None = await first(ctx.db, queries.config_of(install.id))
+    config = await queries.CONFIG_OF.first(ctx.db, install=install.id)
     if config is None:
         config = InstallConfig(org_id=install.org_id, created_by_id=ctx.actor.account_id, install_id=install.id, approval_option=option)
         ctx.db.add(config)
@@ -258,8 +260,9 @@ async def configure(ctx: Ctx, install: Install, approval_option: str) -> Install
 
 async def require_config(ctx: Ctx, install: Install, config_id: str) -> InstallConfig:
     """Return the install's config if that is its id, or raise `NotFound`."""
-    statement = queries.config_of(install.id).where(InstallConfig.id == config_id)
-    found: InstallConfig = await one(ctx.db, statement, or_raise=errors.NotFound(f"the install has no config {config_id!r}"))
+    found = await queries.CONFIG_OF.first(ctx.db, install=install.id)
+    if found is None or found.id != config_id:
+        raise errors.NotFound(f"the install has no config {config_id!r}")
     return found
 
 
@@ -313,12 +316,30 @@ async def start(
 # The state document: the branches that belong to an install itself.
 
 
-async def write_state(ctx: Ctx, install: Install, *, declared: list[AppInput] | None = None, values: dict[str, str] | None = None) -> None:
-    """Write the branches that the control plane itself knows: install, org, app, inputs, runner, cloud account."""
-    _, org, app, aws, azure, group, runner = (await ctx.db.execute(queries.surroundings(install.id))).one()
-    if declared is None or values is None:
-        declared = await install_inputs.declared_for(ctx, install)
-        values = await install_inputs.values_of(ctx, install.id)
+@dataclass(frozen=True)
+class Surroundings:
+    """What an install stands in."""
+
+    org: Org
+    app: App
+    aws: AWSAccount | None
+    azure: AzureAccount | None
+    runner: Runner | None
+    inputs: InstallInputs | None
+    input_config_id: str | None  # of the install's own app config
+    lacks_components: bool
+
+
+async def surroundings(ctx: Ctx, install_id: str) -> Surroundings:
+    """Look around an install, in one statement. The install itself is read with it."""
+    missing = errors.NotFound(f"no install {install_id!r}")
+    _, *found = await queries.SURROUNDINGS.one(ctx.db, install=install_id, org=ctx.org_id, or_raise=missing)
+    return Surroundings(*found)
+
+
+def known_state(install: Install, around: Surroundings, declared: Sequence[AppInput], values: Mapping[str, str]) -> states.Branches:
+    """Return the branches that the control plane itself knows: install, org, app, inputs, runner, cloud account."""
+    org, app, aws, azure, runner = around.org, around.app, around.aws, around.azure, around.runner
     branches: dict[str, tuple[dict[str, Any], list[str]]] = {
         "install": ({"id": install.id, "name": install.name}, []),
         "org": ({"id": org.id, "name": org.name, "status": org.status}, []),
@@ -330,12 +351,17 @@ async def write_state(ctx: Ctx, install: Install, *, declared: list[AppInput] | 
         ),
     }
     if runner is not None:
-        branches["runner"] = ({"id": runner.id, "runner_group_id": group.id, "status": runner.status}, [])
-    await states.put_many(ctx, install.id, branches, org_id=install.org_id)
+        branches["runner"] = ({"id": runner.id, "runner_group_id": runner.runner_group_id, "status": runner.status}, [])
+    return branches
 
 
-async def refresh_state(ctx: Ctx, install: Install, *, by_id: str, by_type: str) -> InstallState:
+async def refresh_state(ctx: Ctx, install_id: str, *, by_id: str, by_type: str) -> InstallState:
     """Write what the control plane knows now and keep a version of the whole document: the step `generate install state`."""
-    await ensure_components(ctx, install)
-    await write_state(ctx, install)
-    return await states.generate(ctx, install.id, by_id=by_id, by_type=by_type)
+    around = await surroundings(ctx, install_id)
+    install = await get(ctx, install_id)
+    if around.lacks_components:
+        await ensure_components(ctx, install)
+    declared = await install_inputs.declared(ctx, around.input_config_id or install_inputs.config_id_of(around.inputs))
+    values = await install_inputs.opened(ctx, around.inputs) if around.inputs is not None else {}
+    known = known_state(install, around, declared, values)
+    return await states.generate(ctx, install.id, known, by_id=by_id, by_type=by_type, org_id=install.org_id)

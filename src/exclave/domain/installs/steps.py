@@ -15,8 +15,7 @@ class GenerateState(Plain):
     async def run(self, ctx: Ctx, step: WorkflowStep) -> Outcome:
         if step.step_target_id:
             return Done()
-        install = await service.get(ctx, step.owner_id)
-        state = await service.refresh_state(ctx, install, by_id=step.install_workflow_id, by_type="install_workflows")
+        state = await service.refresh_state(ctx, step.owner_id, by_id=step.install_workflow_id, by_type="install_workflows")
         step.step_target_id, step.step_target_type = state.id, self.target
         return Done()
 

@@ -12,7 +12,7 @@ from sqlalchemy import update
 from exclave.domain.audit import service as audit
 from exclave.domain.jobs import queries, rules
 from exclave.domain.jobs.events import JobFinished
-from exclave.domain.jobs.models import RunnerJob, RunnerJobPlan
+from exclave.domain.jobs.models import RunnerJob, RunnerJobExecutionOutputs, RunnerJobExecutionResult, RunnerJobPlan
 from exclave.domain.orgs import keys
 from exclave.domain.runners import access
 from exclave.domain.runners.models import Runner
@@ -167,8 +167,11 @@ async def result_of(ctx: Ctx, job_id: str) -> JobResult | None:
     """Return the result that the current execution of a job delivered, unsealed; None when it delivered none."""
     job = await get(ctx, job_id)
     row = await queries.RESULT_OF.first(ctx.db, execution=job.current_execution_id, org=job.org_id)
-    if row is None:
-        return None
+    return await opened_result(ctx, row) if row is not None else None
+
+
+async def opened_result(ctx: Ctx, row: RunnerJobExecutionResult) -> JobResult:
+    """Unseal a result that was delivered."""
     return JobResult(
         success=row.success,
         error_code=row.error_code,
@@ -183,9 +186,11 @@ async def outputs_of(ctx: Ctx, job_id: str) -> JobOutputs | None:
     """Return the outputs of the current execution of a job, unsealed; None when it delivered none."""
     job = await get(ctx, job_id)
     found = await queries.OUTPUTS_OF.first(ctx.db, execution=job.current_execution_id, org=job.org_id)
-    if found is None:
-        return None
-    row, shown = found
+    return await opened_outputs(ctx, *found) if found is not None else None
+
+
+async def opened_outputs(ctx: Ctx, row: RunnerJobExecutionOutputs, shown: str) -> JobOutputs:
+    """Unseal outputs that were delivered; `shown`: what may be shown of them, byte for byte."""
     values = msgspec.json.decode(await keys.unseal(ctx, row, "sealed") if row.sealed is not None else shown.encode())
     sensitive = frozenset(name for name, value in msgspec.json.decode(shown).items() if value == rules.MASK and values[name] != value)
     return JobOutputs(values=values, shown=msgspec.Raw(shown.encode()), sensitive=sensitive)
@@ -194,7 +199,14 @@ async def outputs_of(ctx: Ctx, job_id: str) -> JobOutputs | None:
 async def plan_of(ctx: Ctx, job_id: str) -> bytes:
     """Return the plan document of a job as JSON, with its secrets: for the job's runner only. `NotFound` when it has none."""
     job = await get(ctx, job_id)
-    row = await queries.PLAN_OF.one(ctx.db, job=job.id, org=job.org_id, or_raise=errors.NotFound(f"the job {job_id} has no plan"))
+    row = await queries.PLAN_OF.first(ctx.db, job=job.id, org=job.org_id)
+    return await opened_plan(ctx, job.id, row)
+
+
+async def opened_plan(ctx: Ctx, job_id: str, row: RunnerJobPlan | None) -> bytes:
+    """Unseal the plan document of a job. `NotFound` when it has none."""
+    if row is None:
+        raise errors.NotFound(f"the job {job_id} has no plan")
     return await keys.unseal(ctx, row, "plan")
 
 

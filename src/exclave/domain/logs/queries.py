@@ -24,9 +24,11 @@ _OWNED = (
 )
 OF_OWNER: Prepared[LogStream] = Prepared(select(LogStream).where(*_OWNED))
 
-_CLOSING = update(LogStream).values(open=False, updated_at=bindparam("moment")).returning(LogStream)
-CLOSE: Prepared[LogStream] = Prepared(_CLOSING.where(LogStream.id == bindparam("stream"), LogStream.open), returns=(LogStream,), fresh=True)
-CLOSE_OF: Prepared[LogStream] = Prepared(_CLOSING.where(*_OWNED), returns=(LogStream,), fresh=True)
+CLOSE_OF: Prepared[LogStream] = Prepared(
+    update(LogStream).where(*_OWNED).values(open=False, updated_at=bindparam("moment")).returning(LogStream),
+    returns=(LogStream,),
+    fresh=True,
+)
 
 
 def records(actor: Actor, stream_id: str, *, after: int, newest_first: bool, limit: int) -> Select[LogRecord]:

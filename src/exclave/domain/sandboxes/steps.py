@@ -3,14 +3,14 @@
 from typing import Any
 
 from exclave.domain.installs import approvals, statuses
-from exclave.domain.installs import service as installs
-from exclave.domain.installs.models import Install
 from exclave.domain.jobs import endings
 from exclave.domain.jobs import service as jobs
 from exclave.domain.jobs.models import RunnerJob
 from exclave.domain.jobs.service import JobResult
 from exclave.domain.logs import service as logs
+from exclave.domain.logs.models import LogStream
 from exclave.domain.runners import service as runners
+from exclave.domain.runners.models import Runner
 from exclave.domain.sandboxes import plans, rules, service
 from exclave.domain.sandboxes.models import InstallSandboxRun
 from exclave.domain.states import service as states
@@ -30,29 +30,34 @@ class Plan:
 
     async def run(self, ctx: Ctx, step: WorkflowStep) -> Outcome:
         run_type = step.args["run_type"]
-        install = await installs.get(ctx, step.owner_id)
-        run = await service.open_run(ctx, install, run_type, key=step_key(step), workflow_id=step.install_workflow_id)
-        step.step_target_id, step.step_target_type = run.id, TARGET
-        if await jobs.by_key(ctx, step_key(step)) is not None:
+        place = await plans.place_of(ctx, step.owner_id, key=step_key(step))
+        if place.job is not None:
             return await self.then(ctx, step)
+        run = place.run
+        if run is None:
+            sandbox, workflow_id = place.sandbox, step.install_workflow_id
+            run = await service.open_run(ctx, place.install, sandbox, run_type, key=step_key(step), workflow_id=workflow_id)
+        step.step_target_id, step.step_target_type = run.id, TARGET
         try:
-            plan = await plans.plan(ctx, install, await installs.sandbox(ctx, install.id), run)
+            plan = await plans.plan(ctx, place, run)
         except errors.Invalid as problem:
             await service.end(ctx, run, "error", problem.description)
             return Fail(problem.description)
-        job = await _submit(ctx, install, run, operation=rules.operation(run_type), plan=plan, key=step_key(step))
+        stream = logs.begin(ctx, run) if place.run is None else await logs.open_stream(ctx, run)
+        job = await _submit(ctx, run, place.runner, stream, operation=rules.operation(run_type), plan=plan, key=step_key(step))
         await service.move(ctx, run, "deprovisioning" if run_type == "deprovision" else "planning", "creating plan")
         return Wait(job.id, description="the runner makes the plan")
 
     async def then(self, ctx: Ctx, step: WorkflowStep) -> Outcome:
-        run, job = await service.by_key(ctx, step_key(step)), await jobs.by_key(ctx, step_key(step))
-        if run is None or job is None:
-            return Fail(run.status_description if run is not None else "the sandbox run of this step is gone")
+        made = await service.by_key(ctx, step_key(step))
+        if made is None or made.job is None:
+            return Fail(made.run.status_description if made is not None else "the sandbox run of this step is gone")
+        run, job, result = made.run, made.job, made.result
+        step.step_target_id, step.step_target_type = run.id, TARGET
         if not jobs.is_final(job.status):
             return Wait(job.id, description="the runner makes the plan")
         if jobs.failed(job):
             return await _failed(ctx, run, job, mirrored=False)
-        result = await jobs.result_of(ctx, job.id)
         if result is None or not result.contents_digest:
             reason = "the runner finished the plan job without a plan"
             await service.end(ctx, run, "error", reason)
@@ -66,7 +71,7 @@ class Plan:
         if workflow is not None and workflow.plan_only:
             return Observe(changed=not noop)
         if noop:
-            sandbox = await installs.sandbox(ctx, run.install_id)
+            sandbox = await service.sandbox_of(ctx, run)
             if rules.is_settled(run.run_type, sandbox.status):
                 return Skip(rules.words("auto-skipped"))
             await service.move(ctx, run, rules.underway(run.run_type), "no changes to approve")
@@ -86,9 +91,9 @@ class Plan:
         if how == "approved":
             return  # the apply goes on with the run
         await jobs.cancel_by_key(ctx, step_key(step), f"the step was {how}")
-        run = await service.by_key(ctx, step_key(step))
-        if run is not None and run.status not in rules.FINAL:
-            await service.end(ctx, run, "cancelled" if how == "user-skipped" else how, rules.words(how))
+        made = await service.by_key(ctx, step_key(step))
+        if made is not None and made.run.status not in rules.FINAL:
+            await service.end(ctx, made.run, "cancelled" if how == "user-skipped" else how, rules.words(how))
 
 
 class Apply:
@@ -97,49 +102,54 @@ class Apply:
     target = TARGET
 
     async def run(self, ctx: Ctx, step: WorkflowStep) -> Outcome:
-        run = await service.planned_by(ctx, step.after)
-        if run is None:
+        found = await service.planned_by(ctx, step.after, key=step_key(step))
+        if found is None:
             return Fail("no plan was made for this step: plan the sandbox again")
+        run = found.run
         step.step_target_id, step.step_target_type = run.id, TARGET
-        if await jobs.by_key(ctx, step_key(step)) is not None:
-            return await self.then(ctx, step)
-        planned = await jobs.result_of(ctx, run.plan_job_id) if run.plan_job_id else None
-        if planned is None or not planned.contents:
+        if found.job is not None:
+            return await self._settle(ctx, found, found.job)
+        planned = await approvals.planned(ctx, run.plan_job_id, step.after) if run.plan_job_id else None
+        if planned is None or not planned.result.contents:
             return await _refused(ctx, run, "the plan that was made is not there any more: nothing is applied, plan again")
-        noop = rules.is_noop(planned.display)
-        reason = await approvals.refusal(ctx, step.after, digest=run.plan_digest, stored=planned.contents_digest, noop=noop)
+        reason = approvals.refusal(planned, digest=run.plan_digest, noop=rules.is_noop(planned.result.display))
         if reason:
             return await _refused(ctx, run, reason)
-        install = await installs.get(ctx, step.owner_id)
         await service.move(ctx, run, rules.underway(run.run_type), "applying the plan", mirrored=True)
-        plan = await plans.apply(ctx, run, planned)
-        job = await _submit(ctx, install, run, operation="apply-plan", plan=plan, key=step_key(step))
+        runner = found.runner if found.runner is not None else await runners.of_install(ctx, run.install_id)
+        stream = found.stream if found.stream is not None else logs.begin(ctx, run)
+        plan = plans.apply(run, planned)
+        job = await _submit(ctx, run, runner, stream, operation="apply-plan", plan=plan, key=step_key(step))
         await service.move(ctx, run, "applying", "applying the plan")
         return Wait(job.id, description="the runner applies the plan")
 
     async def then(self, ctx: Ctx, step: WorkflowStep) -> Outcome:
-        run, job = await service.planned_by(ctx, step.after), await jobs.by_key(ctx, step_key(step))
-        if run is None or job is None:
-            return Fail(run.status_description if run is not None else "the sandbox run of this step is gone")
+        found = await service.planned_by(ctx, step.after, key=step_key(step))
+        if found is None or found.job is None:
+            return Fail(found.run.status_description if found is not None else "the sandbox run of this step is gone")
+        return await self._settle(ctx, found, found.job)
+
+    async def _settle(self, ctx: Ctx, found: service.ToApply, job: RunnerJob) -> Outcome:
+        run = found.run
         if not jobs.is_final(job.status):
             return Wait(job.id, description="the runner applies the plan")
         if jobs.failed(job):
             return await _failed(ctx, run, job, mirrored=True)
         if run.status not in rules.FINAL:
-            await service.keep_outputs(ctx, run, await jobs.outputs_of(ctx, job.id))
-            await service.end(ctx, run, rules.settled_status(run.run_type), "finished", mirrored=True)
+            await service.keep_outputs(ctx, found)
+            await service.end(ctx, run, rules.settled_status(run.run_type), "finished", mirrored=True, stream=found.stream)
         return Done()
 
     async def settled(self, ctx: Ctx, step: WorkflowStep, how: str) -> None:
         await jobs.cancel_by_key(ctx, step_key(step), f"the step was {how}")
-        run = await service.planned_by(ctx, step.after)
-        if run is None or run.status in rules.FINAL:
+        found = await service.planned_by(ctx, step.after, key=step_key(step))
+        if found is None or found.run.status in rules.FINAL:
             return
+        run = found.run
         await service.end(ctx, run, "cancelled" if how == "user-skipped" else how, rules.words(how))
         if step.attempt:
             # What was applied until then is not known: the sandbox is in doubt until the next apply.
-            sandbox = await installs.sandbox(ctx, run.install_id)
-            statuses.move(sandbox, "error", f"the apply was {how}", by=ctx.actor.account_id)
+            statuses.move(await service.sandbox_of(ctx, run), "error", f"the apply was {how}", by=ctx.actor.account_id)
 
 
 class Dns(Plain):
@@ -153,11 +163,12 @@ class Dns(Plain):
         return Done("the sandbox enables DNS, but this server has no root domain: delegate the domain yourself")
 
 
-async def _submit(ctx: Ctx, install: Install, run: InstallSandboxRun, *, operation: str, plan: object, key: str) -> RunnerJob:
-    stream = await logs.open_stream(ctx, run)
+async def _submit(
+    ctx: Ctx, run: InstallSandboxRun, runner: Runner, stream: LogStream, *, operation: str, plan: object, key: str
+) -> RunnerJob:
     return await jobs.submit(
         ctx,
-        runner=await runners.of_install(ctx, install.id),
+        runner=runner,
         owner=run,
         type=JOB,
         operation=operation,
@@ -165,7 +176,7 @@ async def _submit(ctx: Ctx, install: Install, run: InstallSandboxRun, *, operati
         log_stream_id=stream.id,
         key=key,
         looked=True,
-        metadata={"install_id": install.id, "sandbox_run_id": run.id, "sandbox_run_type": run.run_type},
+        metadata={"install_id": run.install_id, "sandbox_run_id": run.id, "sandbox_run_type": run.run_type},
     )
 
 

@@ -12,7 +12,6 @@ from exclave.engine.definition import Done, Fail, Outcome, Wait, step_key
 from exclave.engine.models import WorkflowStep
 from exclave.kit import errors
 from exclave.kit.context import Ctx
-from exclave.kit.db import every
 from exclave.wire.plans.sync import SyncSecretsPlan
 
 JOB = "sandbox-sync-secrets"
@@ -24,12 +23,13 @@ class Sync:
     target = ""
 
     async def run(self, ctx: Ctx, step: WorkflowStep) -> Outcome:
-        if await jobs.by_key(ctx, step_key(step)) is not None:
-            return await self.then(ctx, step)
+        found = await queries.SYNCED.all(ctx.db, install=step.owner_id, org=ctx.org_id)
         install = await installs.get(ctx, step.owner_id)
-        declared = await every(ctx.db, queries.synced(ctx.actor, install.app_config_id))
+        declared = [secret for _, secret in found if secret is not None]
         if not declared:
             return Done("the app syncs no secrets")
+        if await jobs.by_key(ctx, step_key(step)) is not None:
+            return await self.then(ctx, step)
         document = await states.document(ctx, install.id)
         try:
             wanted = rules.to_sync(declared, document["install_stack"].get("outputs") or {})
@@ -53,6 +53,7 @@ class Sync:
             plan=plan,
             log_stream_id=stream.id,
             key=step_key(step),
+            looked=True,
             metadata={"install_id": install.id},
         )
         return Wait(job.id, description="the runner copies the secrets")
@@ -63,13 +64,13 @@ class Sync:
             return await self.run(ctx, step)
         if not jobs.is_final(job.status):
             return Wait(job.id, description="the runner copies the secrets")
-        await logs.close(ctx, await logs.open_stream(ctx, step))
+        logs.close(ctx, await logs.open_stream(ctx, step))
         if jobs.failed(job):
             failure = await endings.failure(ctx, job)
             return Fail(failure.reason, metadata=failure.metadata)
         outputs = await jobs.outputs_of(ctx, job.id)
-        await states.put(ctx, step.owner_id, "secrets", {"outputs": outputs.values if outputs else {}}, org_id=step.org_id)
-        await states.generate(ctx, step.owner_id, by_id=step.id, by_type=step.__tablename__)
+        told: states.Branches = {"secrets": ({"outputs": outputs.values if outputs else {}}, ())}
+        await states.generate(ctx, step.owner_id, told, by_id=step.id, by_type=step.__tablename__, org_id=step.org_id)
         return Done()
 
     async def settled(self, ctx: Ctx, step: WorkflowStep, how: str) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Select, String, bindparam, cast, func, or_, select, text, update
+from sqlalchemy import Select, String, bindparam, cast, or_, select, text
 
 from exclave.domain.states.models import InstallState, InstallStateBranch
 from exclave.kit.context import Actor
@@ -18,34 +18,40 @@ BRANCHES_OF: Prepared[tuple[str, bytes, str, str]] = Prepared(
     )
 )
 
-# One at a time for each install: version numbers are unique, and a later version never holds an older document.
-TURN: Prepared[None] = Prepared(text("select pg_advisory_xact_lock(hashtextextended('state:' || cast(:install as text), 0))"))
-NEWEST: Prepared[int] = Prepared(
-    select(func.coalesce(func.max(InstallState.version), 0)).where(InstallState.install_id == bindparam("install"))
-)
-ARCHIVE: Prepared[None] = Prepared(
-    update(InstallState)
-    .where(
-        InstallState.install_id == bindparam("install"),
-        InstallState.version <= bindparam("until"),
-        InstallState.contents.is_not(None),
-    )
-    .values(contents=None, archived=True)
-)
+# Who writes the document of an install has the turn until the end of the transaction: version numbers are unique, and a later version
+# never holds an older document. The turn comes before any row, so that two writers never wait for each other in a circle.
+_TURN = "select pg_advisory_xact_lock(hashtextextended('state:' || cast(:install as text), 0))"
+TURN: Prepared[None] = Prepared(text(_TURN))
 
-# The id of a branch comes first, since what is sealed is bound to its row. Ordered by name, so that two writers of the same branches
-# never wait for each other in a circle.
+# The turn, and the ids of the branches that are to be written, since what is sealed is bound to its row.
 CLAIM: Prepared[Any] = Prepared(
-    text("""
+    text(f"""
+with turn as materialized ({_TURN})
 insert into install_state_branches (id, branch, org_id, created_by_id, install_id, created_at, updated_at, deleted_at)
 select q.id, q.branch, :org, :by, :install, clock_timestamp(), clock_timestamp(), 0
-from unnest(cast(:ids as text[]), cast(:branches as text[])) as q(id, branch) order by q.branch
-on conflict (install_id, branch) do update set updated_at = clock_timestamp(), deleted_at = 0 returning id, branch""")
+from turn, unnest(cast(:ids as text[]), cast(:branches as text[])) as q(id, branch) order by q.branch
+on conflict (install_id, branch) do update set updated_at = clock_timestamp(), deleted_at = 0 returning id, branch""")  # noqa: S608 - no values
 )
-FILL: Prepared[Any] = Prepared(
-    text("""
+_FILL = """
 update install_state_branches b set contents = q.contents
-from unnest(cast(:ids as text[]), cast(:contents as bytea[])) as q(id, contents) where b.id = q.id""")
+from unnest(cast(:ids as text[]), cast(:contents as bytea[])) as q(id, contents) where b.id = q.id"""
+FILL: Prepared[Any] = Prepared(text(_FILL))
+
+# Write the claimed branches, archive what one more version makes too old, and return what a version holds beside those branches: name,
+# contents, id and org of each, and the newest version there is. A statement sees what was committed before it began: ask when the turn
+# was taken. Without any other branch one row comes that has only the version.
+FILL_AND_READ: Prepared[Any] = Prepared(
+    text(f"""
+with filled as ({_FILL}
+), newest as (
+    select coalesce(max(version), 0) as version from install_states where install_id = :install
+), archived as (
+    update install_states s set contents = null, archived = true, updated_at = clock_timestamp() from newest
+    where s.install_id = :install and s.version <= newest.version + 1 - cast(:kept as int) and s.contents is not null
+)
+select b.branch, b.contents, b.id, b.org_id, newest.version from newest left join install_state_branches b
+on b.install_id = :install and b.contents is not null and b.deleted_at = 0 and b.id <> all(cast(:ids as text[]))
+and (cast(:org as text) = '' or (b.org_id = :org) is true)""")  # noqa: S608 - no values
 )
 
 

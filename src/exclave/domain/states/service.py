@@ -18,7 +18,7 @@ time never lose one another. `generate` keeps a version of the whole. What a bra
 """
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -29,6 +29,9 @@ from exclave.domain.states import queries, rules
 from exclave.domain.states.models import InstallState, InstallStateBranch
 from exclave.kit import ids, time
 from exclave.kit.context import Ctx
+
+# Of each branch its value, and the names in it that people never see.
+Branches = Mapping[str, tuple[Mapping[str, Any], Collection[str]]]
 
 _decoder = msgspec.json.Decoder(rules.Branch)
 _version_decoder = msgspec.json.Decoder(dict[str, rules.Branch])
@@ -42,37 +45,16 @@ async def put(
     await put_many(ctx, install_id, {branch: (value, sensitive)}, org_id=org_id)
 
 
-async def put_many(
-    ctx: Ctx, install_id: str, branches: Mapping[str, tuple[Mapping[str, Any], Collection[str]]], *, org_id: str = ""
-) -> None:
+async def put_many(ctx: Ctx, install_id: str, branches: Branches, *, org_id: str = "") -> None:
     """Write several branches in two statements."""
-    org_id = org_id or ctx.org_id
-    if not org_id:
-        raise ValueError("the state of an install is sealed by its org: no org is known here")
-    for branch in branches:
-        if not rules.is_branch(branch):
-            raise ValueError(f"{branch!r} is no branch of the state document")
-    if not branches:
-        return
-    names = sorted(branches)
-    row_ids = [ids.new_id(InstallStateBranch.prefix) for _ in names]
-    claim = {"ids": row_ids, "branches": names, "org": org_id, "by": ctx.actor.account_id, "install": install_id}
-    sealed: dict[str, bytes] = {}
-    for row_id, branch in await queries.CLAIM.records(ctx.db, **claim):
-        value, sensitive = branches[branch]
-        contents = rules.encode({"value": _object(branch, value), "sensitive": sorted(sensitive)})
-        sealed[row_id] = await keys.seal(ctx, InstallStateBranch(id=row_id, org_id=org_id), "contents", contents)
-    await queries.FILL.run(ctx.db, ids=list(sealed), contents=list(sealed.values()))
-
-
-def _object(branch: str, value: object) -> object:
-    if not isinstance(value, Mapping | msgspec.Raw):
-        raise TypeError(f"the branch {branch!r} holds an object, not {type(value).__name__}")
-    return value
+    if branches:
+        written = await _claim(ctx, install_id, branches, org_id=org_id)
+        await queries.FILL.run(ctx.db, **await _sealed(ctx, written))
 
 
 async def drop(ctx: Ctx, install_id: str, branch: str) -> None:
     """Empty one branch: the document shows it as never written."""
+    await queries.TURN.run(ctx.db, install=install_id)
     await ctx.db.execute(
         update(InstallStateBranch)
         .where(InstallStateBranch.install_id == install_id, InstallStateBranch.branch == branch)
@@ -81,24 +63,62 @@ async def drop(ctx: Ctx, install_id: str, branch: str) -> None:
     )
 
 
-async def generate(ctx: Ctx, install_id: str, *, by_id: str, by_type: str) -> InstallState:
-    """Keep a version of the whole document as it is now. The newest 50 keep their contents, older ones are archived."""
-    await queries.TURN.run(ctx.db, install=install_id)
-    branches, org_id = await _branches(ctx, install_id)
-    newest = await queries.NEWEST.first(ctx.db, install=install_id) or 0
+async def generate(
+    ctx: Ctx, install_id: str, branches: Branches | None = None, *, by_id: str, by_type: str, org_id: str = ""
+) -> InstallState:
+    """Write branches and keep a version of the whole document as it is then: two statements, and the flush of the caller.
+
+    The newest 50 versions keep their contents, older ones are archived.
+    """
+    if branches:
+        written = await _claim(ctx, install_id, branches, org_id=org_id)
+    else:
+        await queries.TURN.run(ctx.db, install=install_id)
+        written = []
+    asked = {"install": install_id, "org": ctx.org_id, "kept": rules.KEPT_VERSIONS}
+    rows = await queries.FILL_AND_READ.records(ctx.db, **asked, **await _sealed(ctx, written))
+    others, found_org_id = await _opened(ctx, (row[:4] for row in rows if row["id"] is not None))
     state = InstallState(
-        org_id=org_id or ctx.org_id,
+        org_id=org_id or found_org_id or ctx.org_id,
         created_by_id=ctx.actor.account_id,
         install_id=install_id,
-        version=newest + 1,
+        version=rows[0]["version"] + 1,
         triggered_by_id=by_id,
         triggered_by_type=by_type,
     )
-    state.contents = await keys.seal(ctx, state, "contents", msgspec.json.encode(branches))
+    document = others | {row.branch: _decoder.decode(contents) for row, contents in written}
+    state.contents = await keys.seal(ctx, state, "contents", msgspec.json.encode(document))
     ctx.db.add(state)
-    if state.version > rules.KEPT_VERSIONS:
-        await queries.ARCHIVE.run(ctx.db, install=install_id, until=state.version - rules.KEPT_VERSIONS)
     return state
+
+
+Written = list[tuple[InstallStateBranch, bytes]]
+
+
+async def _claim(ctx: Ctx, install_id: str, branches: Branches, *, org_id: str) -> Written:
+    """Take the turn, and return the rows of branches with what is to be sealed in each."""
+    org_id = org_id or ctx.org_id
+    if not org_id:
+        raise ValueError("the state of an install is sealed by its org: no org is known here")
+    for branch in branches:
+        if not rules.is_branch(branch):
+            raise ValueError(f"{branch!r} is no branch of the state document")
+    names = sorted(branches)
+    row_ids = [ids.new_id(InstallStateBranch.prefix) for _ in names]
+    claim = {"ids": row_ids, "branches": names, "org": org_id, "by": ctx.actor.account_id, "install": install_id}
+    rows = [InstallStateBranch(id=row_id, branch=name, org_id=org_id) for row_id, name in await queries.CLAIM.records(ctx.db, **claim)]
+    return [(row, _encoded(row.branch, *branches[row.branch])) for row in rows]
+
+
+def _encoded(branch: str, value: object, sensitive: Collection[str]) -> bytes:
+    if not isinstance(value, Mapping | msgspec.Raw):
+        raise TypeError(f"the branch {branch!r} holds an object, not {type(value).__name__}")
+    return rules.encode({"value": value, "sensitive": sorted(sensitive)})
+
+
+async def _sealed(ctx: Ctx, written: Written) -> dict[str, Any]:
+    sealed = [await keys.seal(ctx, row, "contents", contents) for row, contents in written]
+    return {"ids": [row.id for row, _ in written], "contents": sealed}
 
 
 async def mark_stale(ctx: Ctx, install_id: str) -> None:
@@ -153,8 +173,12 @@ async def shown_version(ctx: Ctx, state: InstallState) -> dict[str, Any] | None:
 
 
 async def _branches(ctx: Ctx, install_id: str) -> tuple[dict[str, rules.Branch], str]:
+    return await _opened(ctx, await queries.BRANCHES_OF.all(ctx.db, install=install_id, org=ctx.org_id))
+
+
+async def _opened(ctx: Ctx, rows: Iterable[tuple[str, bytes, str, str]]) -> tuple[dict[str, rules.Branch], str]:
     opened, org_id = {}, ""
-    for name, contents, row_id, org_id in await queries.BRANCHES_OF.all(ctx.db, install=install_id, org=ctx.org_id):
+    for name, contents, row_id, org_id in rows:
         data = await keys.unseal_value(ctx, org_id, InstallStateBranch.__tablename__, "contents", row_id, contents)
         opened[name] = _decoder.decode(data)
     return opened, org_id

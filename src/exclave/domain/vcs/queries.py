@@ -1,9 +1,11 @@
 """Reads of connections, git configs and commits of the actor's org."""
 
-from sqlalchemy import Select, select
+from sqlalchemy import ColumnElement, Select, and_, select
 
 from exclave.domain.vcs.models import ConnectedGithubVCSConfig, PublicGitVCSConfig, VCSConnection, VCSConnectionCommit
 from exclave.kit.context import Actor
+from exclave.kit.db import Tenant
+from exclave.kit.prepared import in_org
 
 
 def visible_to(actor: Actor) -> Select[VCSConnection]:
@@ -11,6 +13,20 @@ def visible_to(actor: Actor) -> Select[VCSConnection]:
         select(VCSConnection)
         .where(VCSConnection.org_id == actor.org_id, VCSConnection.deleted_at == 0)
         .order_by(VCSConnection.created_at.desc())
+    )
+
+
+def public_of_owner(owner: type[Tenant]) -> ColumnElement[bool]:
+    """The condition of a join with the public git config of an owner."""
+    return and_(in_org(PublicGitVCSConfig), PublicGitVCSConfig.component_config_id == owner.id, PublicGitVCSConfig.deleted_at == 0)
+
+
+def connected_of_owner(owner: type[Tenant]) -> ColumnElement[bool]:
+    """The condition of a join with the connected git config of an owner."""
+    return and_(
+        in_org(ConnectedGithubVCSConfig),
+        ConnectedGithubVCSConfig.component_config_id == owner.id,
+        ConnectedGithubVCSConfig.deleted_at == 0,
     )
 
 

@@ -106,7 +106,11 @@ async def configs_of(ctx: Ctx, owner_ids: list[str]) -> dict[str, GitConfig]:
 
 async def source_of(ctx: Ctx, owner_id: str) -> Source:
     """Return where a runner finds the files of a thing: an uploaded archive, or git. Raises when it has no source."""
-    config = await config_of(ctx, owner_id)
+    return source(owner_id, await config_of(ctx, owner_id))
+
+
+def source(owner_id: str, config: GitConfig | None) -> Source:
+    """Return what a git config means for a runner. Raises for a thing that has none."""
     match config:
         case None:
             raise errors.Invalid(f"{owner_id} has no source: neither a repository nor an uploaded directory")

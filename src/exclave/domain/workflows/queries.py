@@ -1,9 +1,21 @@
 """Every SELECT on workflows, limited to what the actor may see. Kinds that clients never see (builds) are left out."""
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, bindparam, select
 
+from exclave.domain.apps.models import AppConfig, AppSandboxConfig
+from exclave.domain.installs.models import Install
 from exclave.engine.models import Workflow, WorkflowStep, WorkflowStepApproval
 from exclave.kit.context import Actor
+from exclave.kit.prepared import Prepared, in_org
+
+# An install, its sandbox config, and its app config, which the graph of its components asks for.
+VIEWED: Prepared[tuple[Install, AppSandboxConfig | None, AppConfig | None]] = Prepared(
+    select(Install, AppSandboxConfig, AppConfig)
+    .select_from(Install)
+    .outerjoin(AppSandboxConfig, AppSandboxConfig.id == Install.app_sandbox_config_id)
+    .outerjoin(AppConfig, AppConfig.id == Install.app_config_id)
+    .where(Install.id == bindparam("install"), in_org(Install), Install.deleted_at == 0)
+)
 
 
 def visible_to(actor: Actor) -> Select[Workflow]:

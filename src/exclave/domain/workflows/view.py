@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 from exclave.domain.actions import service as actions
 from exclave.domain.actions.service import Lifecycles
-from exclave.domain.apps.models import AppSandboxConfig
 from exclave.domain.components import rules as graphs
 from exclave.domain.components import service as components
 from exclave.domain.deploys import rules as deploy_rules
 from exclave.domain.installs import service as installs
 from exclave.domain.installs.models import Install
+from exclave.domain.workflows import queries
 from exclave.engine.definition import StepSpec
 from exclave.engine.models import Workflow
 from exclave.kit import errors
@@ -72,8 +72,9 @@ class View:
 
 async def of(ctx: Ctx, workflow: Workflow) -> View:
     """Look at the install of a workflow."""
+    found = await queries.VIEWED.first(ctx.db, install=workflow.owner_id, org=ctx.org_id)
     install = await installs.get(ctx, workflow.owner_id)
-    sandbox = await ctx.db.get(AppSandboxConfig, install.app_sandbox_config_id)
+    sandbox = found[1] if found is not None else None
     return View(
         components=await _components(ctx, install),
         lifecycles=await actions.lifecycles(ctx, install, workflow),
