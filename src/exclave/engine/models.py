@@ -136,7 +136,7 @@ class Wakeup(Base):
     waited_for: Mapped[str] = mapped_column(server_default="")
 
     __table_args__ = (
-        Index("wakeup_due", "due"),
+        Index("wakeup_due", "due", postgresql_where=text("workflow_id <> ''")),
         Index("wakeup_workflow", "workflow_id"),
         Index("wakeup_second_look", "due", postgresql_where=text("waited_for <> ''")),
     )

@@ -74,12 +74,12 @@ class _Reader:
 
 
 _WORKFLOW, _STEP = _Reader(Workflow), _Reader(WorkflowStep)
-_MOMENT = cast(func.clock_timestamp(), DateTime(timezone=True)).label("moment")  # the database's clock decides what is due
+_MOMENT = cast(func.statement_timestamp(), DateTime(timezone=True)).label("moment")  # the database's clock decides what is due
 
 _DUE: Prepared[Any] = Prepared(
     select(*_WORKFLOW.columns(W), _MOMENT)
     .select_from(K.join(W, W.c.id == K.c.workflow_id))
-    .where(K.c.due <= func.clock_timestamp())
+    .where(K.c.due <= func.statement_timestamp(), K.c.workflow_id != "")  # by index: clock_timestamp() would be asked for each timer
     .order_by(K.c.due)
     .limit(bindparam("limit"))
     .with_for_update(key_share=True, skip_locked=True, of=W)

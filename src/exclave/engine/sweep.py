@@ -21,7 +21,7 @@ WALK_SIZE = 20
 _SECOND_LOOK = text("""
 with looked as (
     delete from wakeup where id = any(array(
-        select id from wakeup where waited_for <> '' and due <= clock_timestamp() order by due limit 1000 for update skip locked))
+        select id from wakeup where waited_for <> '' and due <= statement_timestamp() order by due limit 1000 for update skip locked))
     returning waited_for)
 insert into wakeup (workflow_id)
 select distinct s.install_workflow_id from looked l join install_workflow_steps s on s.waits_for = l.waited_for and s.waits_for <> ''

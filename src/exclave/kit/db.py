@@ -15,9 +15,9 @@ from exclave.kit.session import OneFlush, decoded, encoded
 
 T = TypeVar("T")
 
-# Rows are found by their keys. At the usual price of a page out of order PostgreSQL reads small tables from end to end, which asks
-# row-level security about every row, and keeps to that in a prepared statement while they grow.
-PLANNER = {"jit": "off", "random_page_cost": "1.1"}
+# Rows are found by their keys. Otherwise PostgreSQL reads small tables from end to end, which asks row-level security about every row,
+# and keeps to that in a prepared statement while they grow.
+PLANNER = {"jit": "off", "random_page_cost": "1.1", "enable_seqscan": "off"}
 
 _STATEMENTS = 500  # that a connection keeps prepared: more than the product has hot ones
 

@@ -87,10 +87,14 @@ class Prepared(Generic[T]):
 
 
 def in_org(model: Any) -> ColumnElement[bool]:
-    """The condition that a row is of the org `:org`. The planner does not search by it (as in kit/rls.py): what is found by a key is
-    in one row, and an org may have any number; a plan that is made while tables are empty would read them all later."""
-    same: ColumnElement[bool] = (model.org_id == bindparam("org")).is_(true())
-    return same
+    """The condition that a row is of the org `:org`."""
+    return not_searched_by(model.org_id == bindparam("org"))
+
+
+def not_searched_by(condition: ColumnElement[bool]) -> ColumnElement[bool]:
+    """A condition that holds for what is found by a key, and that the planner does not search by (as in kit/rls.py): an org and a runner
+    may have any number of rows; a plan that is made while tables are empty would read them all later."""
+    return condition.is_(true())
 
 
 def owned_by(owner: type[Tenant], model: Any) -> ColumnElement[bool]:

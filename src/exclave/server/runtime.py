@@ -16,12 +16,10 @@ from exclave.kit.rls import APP, ENGINE
 from exclave.server import wiring
 from exclave.server.settings import Settings
 
-# What we ask for goes by an index. A plan that is made once, while a table is small, must not read all of it for as long as it is kept.
-_BY_INDEX = {"enable_seqscan": "off"}
-APP_SETTINGS = {"role": APP, "statement_timeout": "30000", **_BY_INDEX}
+APP_SETTINGS = {"role": APP, "statement_timeout": "30000"}
 # A session that stops inside a transaction must not hold its locks: the engine's row lock is a lease (design: engine).
 # Its statements are few and known: planning them anew each time takes twice as long as running them.
-ENGINE_SETTINGS = {"role": ENGINE, "idle_in_transaction_session_timeout": "10000", "plan_cache_mode": "force_generic_plan", **_BY_INDEX}
+ENGINE_SETTINGS = {"role": ENGINE, "idle_in_transaction_session_timeout": "10000", "plan_cache_mode": "force_generic_plan"}
 
 
 @dataclass(frozen=True)

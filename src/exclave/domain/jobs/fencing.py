@@ -11,7 +11,7 @@ from sqlalchemy.sql.dml import ReturningInsert
 
 from exclave.domain.jobs.models import RunnerJob, RunnerJobExecution
 from exclave.kit.db import Tenant
-from exclave.kit.prepared import in_org
+from exclave.kit.prepared import in_org, not_searched_by
 
 
 def running() -> Select[str]:
@@ -21,7 +21,7 @@ def running() -> Select[str]:
         .join(RunnerJob, RunnerJob.current_execution_id == RunnerJobExecution.id)
         .where(
             RunnerJob.id == bindparam("job"),
-            RunnerJob.runner_id == bindparam("runner"),
+            not_searched_by(RunnerJob.runner_id == bindparam("runner")),
             in_org(RunnerJobExecution),
             RunnerJobExecution.finished_at.is_(None),
             RunnerJobExecution.leased_until > func.clock_timestamp(),

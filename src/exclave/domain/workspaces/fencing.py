@@ -43,7 +43,7 @@ _ROW = "id, org_id, created_by_id, created_at, updated_at, deleted_at"
 _ROW_VALUES = ":id, :org, :account, :moment, :moment, 0"
 _NEWEST = """
     from terraform_workspace_states
-    where terraform_workspace_id = :workspace and org_id = :org and deleted_at = 0
+    where terraform_workspace_id = :workspace and (org_id = :org) is true and deleted_at = 0
     order by revision desc
     limit 1"""
 
@@ -81,7 +81,7 @@ _TAKE_TURN = _statement("select id from live", _of(_turn, fencing.running()))
 _LOOK = _statement(f"""
     select held.lock_id, newest.revision, newest.serial, newest.lineage, newest.digest
     from (select 1) one
-    left join terraform_workspace_locks held on held.workspace_id = :workspace and held.org_id = :org
+    left join terraform_workspace_locks held on held.workspace_id = :workspace and (held.org_id = :org) is true
     left join (select revision, serial, lineage, digest {_NEWEST}) newest on true""")
 
 _LOCK = _statement(
@@ -98,7 +98,7 @@ _LOCK = _statement(
 _UNLOCK = _statement(
     """
     delete from terraform_workspace_locks held using live
-    where held.workspace_id = :workspace and held.org_id = :org and held.runner_job_execution_id = live.id
+    where held.workspace_id = :workspace and (held.org_id = :org) is true and held.runner_job_execution_id = live.id
       and (:lock_id = '' or held.lock_id = :lock_id)
     returning held.id""",
     _of(_turn, fencing.live()),
