@@ -37,17 +37,17 @@ update install_state_branches b set contents = q.contents
 from unnest(cast(:ids as text[]), cast(:contents as bytea[])) as q(id, contents) where b.id = q.id"""
 FILL: Prepared[Any] = Prepared(text(_FILL))
 
-# Write the claimed branches, archive what one more version makes too old, and return what a version holds beside those branches: name,
+# Write the claimed branches, archive the version that one more makes too old, and return what a version holds beside those branches: name,
 # contents, id and org of each, and the newest version there is. A statement sees what was committed before it began: ask when the turn
 # was taken. Without any other branch one row comes that has only the version.
 FILL_AND_READ: Prepared[Any] = Prepared(
     text(f"""
 with filled as ({_FILL}
 ), newest as (
-    select coalesce(max(version), 0) as version from install_states where install_id = :install
+    select coalesce((select version from install_states where install_id = :install order by version desc limit 1), 0) as version
 ), archived as (
     update install_states s set contents = null, archived = true, updated_at = clock_timestamp() from newest
-    where s.install_id = :install and s.version <= newest.version + 1 - cast(:kept as int) and s.contents is not null
+    where s.install_id = :install and s.version = newest.version + 1 - cast(:kept as int)
 )
 select b.branch, b.contents, b.id, b.org_id, newest.version from newest left join install_state_branches b
 on b.install_id = :install and b.contents is not null and b.deleted_at = 0 and b.id <> all(cast(:ids as text[]))
