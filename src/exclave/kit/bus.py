@@ -64,6 +64,7 @@ class Bus:
         self._flush: asyncio.Task[None] | None = None
         self._link: asyncio.Task[None] | None = None
         self._connection: asyncpg.Connection | None = None
+        self._turn = asyncio.Lock()  # of the connection: it does one thing at a time
         self._closing = False
 
     @contextlib.asynccontextmanager
@@ -129,7 +130,8 @@ class Bus:
                 batch.append(topic)
                 size += len(topic) + 1
             try:
-                await self._connection.execute("select pg_notify($1, $2)", CHANNEL, " ".join(batch))
+                async with self._turn:
+                    await self._connection.execute("select pg_notify($1, $2)", CHANNEL, " ".join(batch))
             except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
                 return  # the link task reconnects; a lost hint is healed by the re-poll
 
@@ -158,7 +160,8 @@ class Bus:
                     with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(lost.wait(), 20)
                     if not lost.is_set():
-                        await connection.execute("select 1", timeout=5)
+                        async with self._turn:
+                            await connection.execute("select 1", timeout=5)
             except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
                 log.warning("the LISTEN connection was lost, reconnecting: %s", type(error).__name__)
             self._connection = None
