@@ -21,8 +21,11 @@ log = logging.getLogger(__name__)
 CHANNEL = "exclave"
 _PAYLOAD_LIMIT = 7000
 _COALESCE_SECONDS = 0.002
+_HELLO = "hello"  # a topic of nobody: who hears it is not alone
 # A NOTIFY writes a commit record. Nobody waits for this one to be on the disk, and other commits do not wait behind it.
-_HINTS_MAY_BE_LOST = {"synchronous_commit": "off"}
+_SETTINGS = {"application_name": "exclave bus", "synchronous_commit": "off"}
+_OTHERS = """select count(*) from pg_stat_activity
+    where application_name = 'exclave bus' and datname = current_database() and pid <> pg_backend_pid()"""
 
 
 class Subscription:
@@ -65,6 +68,7 @@ class Bus:
         self._link: asyncio.Task[None] | None = None
         self._connection: asyncpg.Connection | None = None
         self._turn = asyncio.Lock()  # of the connection: it does one thing at a time
+        self._others: bool | None = None  # does another process listen? None: it may, since it was heard a moment ago
         self._closing = False
 
     @contextlib.asynccontextmanager
@@ -83,9 +87,9 @@ class Bus:
                     del self._local[topic]
 
     def poke(self, topic: str) -> None:
-        """Wake who waits for the topic here, and soon in every other process."""
+        """Wake who waits for the topic here, and soon in every other process if there is one."""
         self._wake(topic)
-        if self._connection is not None:
+        if self._connection is not None and self._others is not False:
             self._outbox.add(topic)
             if self._flush is None or self._flush.done():
                 self._flush = asyncio.get_running_loop().create_task(self._send())
@@ -138,6 +142,7 @@ class Bus:
     def _heard(self, connection: Any, pid: int, _channel: str, payload: object) -> None:
         if pid == connection.get_server_pid():
             return  # what this process said itself: everybody here was woken at once
+        self._others = None
         for topic in str(payload).split():
             self._wake(topic)
 
@@ -150,19 +155,28 @@ class Bus:
         while True:
             lost = asyncio.Event()
             try:
-                connection = await asyncpg.connect(self._dsn, timeout=10, server_settings=_HINTS_MAY_BE_LOST)
+                connection = await asyncpg.connect(self._dsn, timeout=10, server_settings=_SETTINGS)
                 connection.add_termination_listener(lambda *_, lost=lost: lost.set())
                 await connection.add_listener(CHANNEL, self._heard)
+                await connection.execute("select pg_notify($1, $2)", CHANNEL, _HELLO)
                 self._connection = connection
+                await self._look_around(connection)
                 ready.set()
                 self._wake_all()
                 while not lost.is_set():
                     with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(lost.wait(), 20)
                     if not lost.is_set():
-                        async with self._turn:
-                            await connection.execute("select 1", timeout=5)
+                        await self._look_around(connection)
             except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
                 log.warning("the LISTEN connection was lost, reconnecting: %s", type(error).__name__)
             self._connection = None
             await asyncio.sleep(0.3)  # back-off of a reconnect, not a wait for work
+
+    async def _look_around(self, connection: asyncpg.Connection) -> None:
+        """See that the connection works, and whether anybody else listens: a hint to nobody costs a transaction."""
+        self._others = True
+        async with self._turn:
+            others = await connection.fetchval(_OTHERS, timeout=5)
+        if self._others is not None:  # nobody was heard meanwhile
+            self._others = others > 0
