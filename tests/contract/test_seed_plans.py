@@ -99,6 +99,8 @@ async def test_no_sweep_reads_a_big_table_to_find_what_is_due(crowd: Cluster, ru
         sizes = dict(await connection.fetch("select relname, reltuples from pg_class where relkind = 'r'"))
         wrong = {}
         for each in sent:
+            if "SAVEPOINT" in each.text:  # what other tests left here is ended one by one
+                continue
             plan = await explained(connection, each.text, (None,) * len(set(re.findall(r"\$\d+", each.text))))
             if any(sizes[table] >= _BIG for table in walked(plan)):
                 wrong[each.text] = plan
