@@ -47,7 +47,7 @@ class Database:
 
     async def _look(self) -> None:
         statement = """select id, status ->> 'status' from install_workflows
-            where id = any($1) and status ->> 'status' in ('success', 'error', 'cancelled')"""
+            where id = any($1) and state = 'finished' and status ->> 'status' in ('success', 'error', 'cancelled')"""
         try:
             while self._waiting:
                 async with self._turn:
@@ -55,7 +55,7 @@ class Database:
                 for workflow_id, status in rows:
                     self._waiting.pop(workflow_id).set_result(status)
                 self._waiting = {each: ended for each, ended in self._waiting.items() if not ended.done()}  # who gave up
-                await asyncio.sleep(0.01)
+                await asyncio.sleep(max(0.01, len(self._waiting) / 1000))  # a thousand rows a second at most
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             for ended in self._waiting.values():
                 ended.set_exception(error)
