@@ -2,12 +2,14 @@
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from exclave.kit import postgres
 from exclave.kit.postgres import problems, programs, running, settle
+from exclave.kit.postgres.place import Place
 from tests.kit.postgres.machine import AS_ROOT, connect, mode, needs_root, processes_with, quiet, value
 
 
@@ -86,7 +88,25 @@ def test_root_follows_no_link_that_somebody_else_laid(room):
     assert list((room / "target").iterdir()) == []
 
 
-@pytest.mark.parametrize("name", ["long-" * 30, "with space, 'quote' and \"comma\" %41+ü"])
+# Where others cannot reach the clone, the programs are copied below the base, and they do not run from such a path.
+_IS_SHARED = all(path.stat().st_mode & 0o001 for path in Path(sys.prefix).resolve().parents)
+_QUOTED = pytest.param('a "double quote"', marks=pytest.mark.skipif(AS_ROOT and not _IS_SHARED, reason="the clone is private"))
+
+
+def test_programs_that_would_not_run_are_not_copied(room):
+    class Stranger:
+        name = "stranger"
+
+        def succeeds(self, *_: object) -> bool:
+            return False
+
+    place = Place(room / 'a "quote"')
+    with pytest.raises(postgres.ProgramsMissing, match='choose an EXCLAVE_DATA_DIR without "'):
+        programs.reachable_programs(Stranger(), place, quiet)
+    assert list(room.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["long-" * 30, "with space, 'quote' and comma, %41+ü", _QUOTED])
 def test_a_base_that_no_socket_or_url_can_name_gets_a_short_private_directory(room, name):
     base = room / name
     cluster = postgres.start(base, progress=quiet)

@@ -7,6 +7,7 @@ once for each version of the wheel.
 import importlib.metadata
 import importlib.util
 import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -38,6 +39,11 @@ def reachable_programs(account: Account, place: Place, progress: Callable[[str],
         return wheel.parent / bin_
     copy = place.home / f"programs-{importlib.metadata.version(WHEEL)}"
     if not copy.exists():
+        if re.search(r'["$`\\]', str(copy)):  # initdb names its neighbour to a shell, in double quotes
+            raise ProgramsMissing(
+                f"the user {account.name} cannot reach {wheel}, and PostgreSQL's programs do not run from {copy}: "
+                'choose an EXCLAVE_DATA_DIR without ", $, ` and \\ in its path'
+            )
         progress(f"copying PostgreSQL's programs to {copy}: the user {account.name} cannot reach {wheel}")
         copy_programs(wheel, copy)
         for older in place.home.glob("programs-*"):
