@@ -21,7 +21,8 @@ def interpreters() -> dict[str, str]:
     for version in VERSIONS:
         candidates = [shutil.which(f"python{version}")]
         pyenv = os.environ.get("PYENV_ROOT") or os.path.expanduser("~/.pyenv")
-        candidates += sorted(str(path / "bin" / "python") for path in Path(pyenv, "versions").glob(f"{version}.*"))
+        if os.access(Path(pyenv, "versions"), os.R_OK | os.X_OK):  # after `su` it may be somebody else's
+            candidates += sorted(str(path / "bin" / "python") for path in Path(pyenv, "versions").glob(f"{version}.*"))
         for candidate in candidates:
             if candidate and _runs(candidate, version):
                 found[version] = candidate
