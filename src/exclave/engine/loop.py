@@ -164,7 +164,9 @@ class Loop:
         return count
 
     async def _batch_of(self, size: int, claimed: list[str], only: str = "") -> int:
-        async with self._runtime.sweep() as ctx:
+        # Not durable: an advance only writes rows, all of which follow from rows before it. What crosses into the world outside is durable
+        # (a claim, the call of a task, an answer to a request), and makes durable whatever was committed before (decision 0011).
+        async with self._runtime.sweep(durable=False) as ctx:
             found, moment = await store.claim(ctx.db, size, only)
             if not found:
                 if not only:

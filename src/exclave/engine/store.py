@@ -29,13 +29,11 @@ from sqlalchemy import (
 )
 from sqlalchemy import inspect as inspect_
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import make_transient_to_detached
-from sqlalchemy.orm.util import identity_key
 
 from exclave.engine.models import Wakeup, Workflow, WorkflowStep
 from exclave.engine.rules import GONE, SATISFYING
 from exclave.kit.prepared import Prepared
-from exclave.kit.session import written_elsewhere
+from exclave.kit.session import OneFlush, written_elsewhere
 from exclave.kit.time import now
 
 _IDS = bindparam("ids", type_=ARRAY(String))
@@ -142,24 +140,25 @@ async def may_run_beyond(db: AsyncSession, workflow_id: str, known: Sequence[str
 
 def attach(db: AsyncSession, *objects: Any) -> None:
     """Make rows read here known to the session, so that a handler that looks for them finds these objects."""
+    session, elsewhere = cast_(OneFlush, db.sync_session), written_elsewhere(db)
     for row in objects:
-        if row in db:
+        key = (type(row), (row.id,), None)
+        known = session.identity_map.get(key)
+        if known is row:
             continue
-        known = db.identity_map.get(identity_key(instance=row))
         if known is not None:  # a handler of a sibling has read it
-            db.expunge(known)
-        if inspect_(row).key is None:
-            make_transient_to_detached(row)
-        db.add(row)
-        written_elsewhere(db).add(row)
+            session.release(known)
+        session.adopt(row, key)
+        elsewhere.add(row)
 
 
 def detach(db: AsyncSession, *objects: Any) -> None:
     """Take the rows back from the session: they are written by `write`."""
+    session, elsewhere = cast_(OneFlush, db.sync_session), written_elsewhere(db)
     for row in objects:
-        if row in db:
-            db.expunge(row)
-        written_elsewhere(db).discard(row)
+        if row in session:
+            session.release(row)
+        elsewhere.discard(row)
 
 
 # Workflows of one serial key start one after another. The lock comes first, the look in a statement of its own after it.

@@ -86,15 +86,15 @@ class Runtime:
         """Open the transaction of a request whose caller is not known yet: row-level security shows nothing until it is."""
         return self._transaction(self.app(), SYSTEM)
 
-    def sweep(self, actor: Actor = SYSTEM) -> AbstractAsyncContextManager[Ctx]:
-        """Open a transaction across orgs, for workflows and sweeps."""
-        return self._transaction(self.engine(), actor)
+    def sweep(self, actor: Actor = SYSTEM, *, durable: bool = True) -> AbstractAsyncContextManager[Ctx]:
+        """Open a transaction across orgs, for workflows and sweeps. `durable`: see `kit.session.transaction`."""
+        return self._transaction(self.engine(), actor, durable=durable)
 
     @contextlib.asynccontextmanager
-    async def _transaction(self, session: AsyncSession, actor: Actor) -> AsyncIterator[Ctx]:
+    async def _transaction(self, session: AsyncSession, actor: Actor, *, durable: bool = True) -> AsyncIterator[Ctx]:
         ctx = Ctx(db=session, actor=actor, runtime=self)
         try:
-            async with transaction(session):
+            async with transaction(session, durable=durable):
                 yield ctx
         except DBAPIError as error:
             raise _translated(error) from error

@@ -1,10 +1,12 @@
 """Tables and sessions: what every row has, column types, and how a process connects."""
 
+import functools
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, ClassVar, TypeVar
 
-from sqlalchemy import BigInteger, CheckConstraint, DateTime, LargeBinary, String, TypeDecorator, event, types
+from sqlalchemy import BigInteger, CheckConstraint, DateTime, LargeBinary, String, TypeDecorator, types
+from sqlalchemy import inspect as inspect_
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, declared_attr, mapped_column
@@ -62,6 +64,14 @@ class Row(Base):
     updated_at: Mapped[datetime] = mapped_column(default=time.now, onupdate=time.now)
     deleted_at: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
 
+    def __init__(self, **values: Any) -> None:
+        """Make a row that is not stored yet. Its id is there from the start, so that rows can name one another before they are flushed."""
+        if not values.keys() <= _attributes(type(self)):
+            raise TypeError(f"{type(self).__name__} has no {', '.join(sorted(values.keys() - _attributes(type(self))))}")
+        if not values.get("id"):
+            values["id"] = ids.new_id(type(self).prefix)
+        self.__dict__.update(values)  # all at once and without events: a new row has no history
+
     @declared_attr.directive
     def __table_args__(cls) -> tuple[Any, ...]:
         return (CheckConstraint("char_length(id) = 26", name=f"{cls.__tablename__}_id_length"), *cls.constraints())
@@ -72,19 +82,17 @@ class Row(Base):
         return ()
 
 
+@functools.cache
+def _attributes(model: type[Row]) -> frozenset[str]:
+    return frozenset(inspect_(model).column_attrs.keys())
+
+
 class Tenant(Row):
     """A row that belongs to one org. Row-level security holds for its table from the first migration."""
 
     __abstract__ = True
 
     org_id: Mapped[str] = mapped_column(String(26), index=True)
-
-
-@event.listens_for(Row, "init", propagate=True)
-def _give_id(target: Row, _args: object, kwargs: dict[str, Any]) -> None:
-    # The id is there from the start, so that rows can name one another before they are flushed.
-    if not kwargs.get("id"):
-        kwargs["id"] = ids.new_id(type(target).prefix)
 
 
 def connect(url: str, *, pool: int, overflow: int = 0, settings: dict[str, str] | None = None) -> AsyncEngine:

@@ -31,12 +31,11 @@ from sqlalchemy import (
 )
 from sqlalchemy import inspect as inspect_
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import make_transient_to_detached
 from sqlalchemy.sql import visitors
 
 from exclave.kit import errors
 from exclave.kit.db import Tenant
-from exclave.kit.session import DIALECT, flushed_with, on_driver
+from exclave.kit.session import DIALECT, OneFlush, flushed_with, on_driver
 
 T = TypeVar("T")
 
@@ -210,25 +209,24 @@ class _Entity:
         self.start, self.width = 0, len(columns)
         self._keys = [mapper.get_property_by_column(column).key for column in columns]
         self.columns = [getattr(entity, key) for key in self._keys]
-        self._manager, self._identity = mapper.class_manager, mapper.identity_key_from_primary_key
+        self._made, self._class = mapper.class_manager.new_instance, mapper.class_
         self._id = self._keys.index("id")
 
     def __call__(self, db: AsyncSession, row: Sequence[Any], fresh: bool) -> Any:
-        found = row[self.start : self.start + self.width]
-        if found[self._id] is None:  # the empty side of an outer join
+        row_id = row[self.start + self._id]
+        if row_id is None:  # the empty side of an outer join
             return None
-        known = db.sync_session.identity_map.get(self._identity((found[self._id],)))
-        if known is not None and not fresh:
-            return known
-        made = known if known is not None else self._manager.new_instance()
-        values = made.__dict__
-        values.update(zip(self._keys, found, strict=True))
-        if known is None:
-            make_transient_to_detached(made)
-            db.add(made)
+        session, key = cast(OneFlush, db.sync_session), (self._class, (row_id,), None)
+        found = session.identity_map.get(key)
+        if found is not None and not fresh:
+            return found
+        if found is None:
+            found = self._made()
+            session.adopt(found, key)
+        found.__dict__.update(zip(self._keys, row[self.start : self.start + self.width], strict=True))
         # The session holds what it knows weakly; what was read once is not to be read again in this transaction.
-        db.info.setdefault("read", []).append(made)
-        return made
+        session.info.setdefault("read", []).append(found)
+        return found
 
 
 _Part = _Scalar | _Entity

@@ -22,6 +22,7 @@ from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.attributes import instance_state
 from sqlalchemy.orm.exc import StaleDataError
 from sqlalchemy.pool import PoolProxiedConnection
 from sqlalchemy.util import IdentitySet, await_only, greenlet_spawn
@@ -64,9 +65,9 @@ class OneFlush(Session):
         self, driver: asyncpg.Connection, writes: "Sequence[_Write]", beside: str = "", values: Sequence[Any] = ()
     ) -> asyncpg.Record:
         """Write rows, together with the statement `beside`; return its row."""
-        shapes = tuple(write.shape for write in writes)
-        columns = [column for write in writes for column in write.values]
-        (row,) = await _fetch(driver, _statement(shapes, beside, len(values)), [*values, *columns])
+        shapes = tuple((write.shape, len(write.states) == 1) for write in writes)
+        given = [column[0] if alone else column for write, (_, alone) in zip(writes, shapes, strict=True) for column in write.values]
+        (row,) = await _fetch(driver, _statement(shapes, beside, len(values)), [*values, *given])
         for position, write in enumerate(writes):
             if row[f"w{position}"] != len(write.states):
                 raise StaleDataError(f"{len(write.states)} rows of {write.shape.table.name} were to be written, {row[f'w{position}']} were")
@@ -74,7 +75,20 @@ class OneFlush(Session):
 
     def _clean(self) -> None:
         """As after a flush of the ORM: what was new is persistent, what was changed is clean."""
-        self._register_persistent({inspect_(row) for row in (*self.new, *_dirty(self))})
+        self._register_persistent({instance_state(row) for row in (*self.new, *_dirty(self))})
+
+    def _save_or_update_state(self, state: Any) -> None:
+        self._save_or_update_impl(state)  # there are no relationships, hence nothing that comes along
+
+    def adopt(self, row: Any, key: Any) -> None:
+        """Know a row that was read and that the session does not know yet, as the ORM does with one that it loads."""
+        state = instance_state(row)
+        state.key, state.session_id = key, self.hash_key
+        self.identity_map._add_unpresent(state, key)
+
+    def release(self, row: Any) -> None:
+        """Know it no longer."""
+        self._expunge_states([instance_state(row)])
 
     def _driver(self) -> asyncpg.Connection:
         """The driver's connection; a transaction is begun on it."""
@@ -108,9 +122,18 @@ def _message(kind: bytes, body: bytes) -> bytes:
     return kind + (len(body) + 4).to_bytes(4) + body
 
 
-# BEGIN in the words of the wire: parse, bind, execute, with no statement or portal named, no parameters and all rows. There is no Sync,
-# so the database answers together with the first statement, in whose answer the driver reads over this one.
-_BEGIN = _message(b"P", b"\0BEGIN\0" + bytes(2)) + _message(b"B", b"\0\0" + bytes(6)) + _message(b"E", b"\0" + bytes(4))
+def _unsynced(statement: str) -> bytes:
+    """A statement in the words of the wire: parse, bind, execute, with no statement or portal named, no parameters and all rows. There is
+    no Sync, so the database answers together with the first statement after it, in whose answer the driver reads over this one."""
+    return (
+        _message(b"P", b"\0" + statement.encode() + b"\0" + bytes(2))
+        + _message(b"B", b"\0\0" + bytes(6))
+        + _message(b"E", b"\0" + bytes(4))
+    )
+
+
+_BEGIN = _unsynced("BEGIN")
+_BEGIN_NOT_DURABLE = _BEGIN + _unsynced("SET LOCAL synchronous_commit TO off")
 
 
 class _Begun:
@@ -126,9 +149,13 @@ class _Begun:
         """The same as the ORM sees it, which finds a transaction there and begins none."""
         return Connection(self.engine, self.pooled)
 
-    def begin(self) -> None:
+    @property
+    def known_to_the_orm(self) -> bool:
+        return "connection" in self.__dict__
+
+    def begin(self, *, durable: bool) -> None:
         """Begin with the first statement: a trip less in every transaction."""
-        self.driver._transport.write(_BEGIN)
+        self.driver._transport.write(_BEGIN if durable else _BEGIN_NOT_DURABLE)
         self.adapted._transaction = self
 
     @property
@@ -148,17 +175,18 @@ class _Begun:
             self.engine.pool._invalidate(self.pooled)
         elif self.pooled.is_valid and not self.open and self.driver.is_in_transaction():
             self.pooled.invalidate()
-        if "connection" in self.__dict__:
+        if self.known_to_the_orm:
             self.connection.close()
         else:
             self.pooled.close()
 
 
 @contextlib.asynccontextmanager
-async def transaction(db: AsyncSession) -> AsyncIterator[None]:
+async def transaction(db: AsyncSession, *, durable: bool = True) -> AsyncIterator[None]:
     """The one transaction of a session, begun and committed on the driver: 0.1 ms of processor, SQLAlchemy takes 0.25.
 
-    It begins with its first statement. What runs through the ORM joins it. Afterwards the session is closed.
+    It begins with its first statement. What runs through the ORM joins it. Afterwards the session is closed. Where it is not `durable`,
+    its commit waits for no disk: a crash of the database may undo it, with all that came after it and nothing that came before.
     """
     session = cast(OneFlush, db.sync_session)
     engine = cast(Engine, session.bind)
@@ -167,11 +195,13 @@ async def transaction(db: AsyncSession) -> AsyncIterator[None]:
         if begun.driver.is_closed():
             # Fails, and has SQLAlchemy give up the connections that are gone.
             await greenlet_spawn(begun.connection.exec_driver_sql, "select 1")
-        begun.begin()
+        begun.begin(durable=durable)
         session.begun = begun
         yield
-        if session.in_transaction():
-            await greenlet_spawn(session.commit)  # writes what is left, and commits where the ORM took part
+        if begun.known_to_the_orm:
+            await greenlet_spawn(session.commit)  # writes what is left, and commits
+        elif not session._is_clean():
+            await greenlet_spawn(session.flush)
         if begun.open:
             try:
                 await begun.adapted._call_and_discard(begun.commit)
@@ -195,7 +225,7 @@ async def _taken_from_the_pool(engine: Engine) -> PoolProxiedConnection:
 
 def _end(session: Session, begun: _Begun) -> None:
     try:
-        if session.in_transaction() or session.identity_map:
+        if session.in_transaction() or session.identity_map or session.new:
             session.close()
     finally:
         begun.give_back()
@@ -315,7 +345,7 @@ def _writes(session: Session) -> list[_Write] | None:
     """What is to be written; None where only the ORM knows how."""
     groups: dict[_Shape, _Write] = {}
     for row in session.new:
-        mapped, state = _mapped_as(type(row)), inspect_(row)
+        mapped, state = _mapped_as(type(row)), instance_state(row)
         values = state.dict
         if not isinstance(values.get("id"), str):
             return None  # the database makes the key
@@ -330,7 +360,7 @@ def _writes(session: Session) -> list[_Write] | None:
                 column_values.append(default if default is None else mapped.processed(key, default))
         _gather(groups, _Shape(mapped.table, tuple(mapped.columns.values()), update=False), state, column_values)
     for row in _dirty(session):
-        mapped, state = _mapped_as(type(row)), inspect_(row)
+        mapped, state = _mapped_as(type(row)), instance_state(row)
         values, before = state.dict, state.committed_state
         changed = [key for key in before if key in mapped.columns and key in values and _differs(before[key], values[key])]
         if not changed:
@@ -358,29 +388,35 @@ def _gather(groups: dict[_Shape, _Write], shape: _Shape, state: Any, values: lis
         column.append(value)
 
 
-_statements: dict[tuple[tuple[_Shape, ...], str], str] = {}
+_Shapes = tuple[tuple[_Shape, bool], ...]  # with whether it is one row: its values go over as they are, those of several as arrays
+_statements: dict[tuple[_Shapes, str], str] = {}
 
 
-def _statement(shapes: tuple[_Shape, ...], beside: str = "", number: int = 0) -> str:
+def _statement(shapes: _Shapes, beside: str = "", number: int = 0) -> str:
     """One statement for all shapes, and for `beside` with its `number` parameters; it answers how many rows of each were written."""
     if (shapes, beside) not in _statements:
         parts = []
-        for position, shape in enumerate(shapes):
-            names = [f'"{column.name}"' for column in shape.columns]
-            arrays = ", ".join(f"${number + place}::{_carried(column)}[]" for place, column in enumerate(shape.columns, 1))
-            number += len(names)
-            given = [f"q.{name}{_cast(column)}" for name, column in zip(names, shape.columns, strict=True)]
-            source = f"unnest({arrays}) as q({', '.join(names)})"
-            if shape.update:
-                sets = ", ".join(f"{name} = {value}" for name, value in zip(names, given, strict=True) if name != '"id"')
-                write = f'update "{shape.table.name}" t set {sets} from {source} where t.id = q.id returning 1'  # noqa: S608 - names of columns
-            else:
-                write = f'insert into "{shape.table.name}" ({", ".join(names)}) select {", ".join(given)} from {source} returning 1'  # noqa: S608 - the same
-            parts.append(f"w{position} as ({write})")
+        for position, (shape, alone) in enumerate(shapes):
+            parts.append(f"w{position} as ({_write_of(shape, alone, number)} returning 1)")
+            number += len(shape.columns)
         counts = ", ".join(f"(select count(*) from w{position}) as w{position}" for position in range(len(shapes)))  # noqa: S608 - no values
         rest = f", {beside.removeprefix('with ')}, {counts}" if beside else f" select {counts}"
         _statements[shapes, beside] = f"with {', '.join(parts)}{rest}"
     return _statements[shapes, beside]
+
+
+def _write_of(shape: _Shape, alone: bool, number: int) -> str:
+    """Insert or update the rows of one shape, whose parameters follow after the first `number`."""
+    table, many = shape.table.name, "" if alone else "[]"
+    names = [f'"{column.name}"' for column in shape.columns]
+    sent = [f"${place}::{_carried(column)}{many}" for place, column in enumerate(shape.columns, number + 1)]
+    source = "" if alone else f" from unnest({', '.join(sent)}) as q({', '.join(names)})"
+    values = [value if alone else f"q.{name}" for name, value in zip(names, sent, strict=True)]
+    given = dict(zip(names, (f"{value}{_cast(column)}" for value, column in zip(values, shape.columns, strict=True)), strict=True))
+    if not shape.update:
+        return f'insert into "{table}" ({", ".join(names)}) select {", ".join(given.values())}{source}'
+    row_id = given.pop('"id"')
+    return f'update "{table}" t set {", ".join(f"{name} = {value}" for name, value in given.items())}{source} where t.id = {row_id}'  # noqa: S608 - the same
 
 
 def _carried(column: Column[Any]) -> str:

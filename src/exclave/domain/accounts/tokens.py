@@ -1,9 +1,11 @@
 """Tokens: minted once, shown once, kept as a hash; and what a token lets its bearer be."""
 
 import secrets
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any, cast
 
-from sqlalchemy import update
+from sqlalchemy import CTE, ColumnElement, DateTime, LargeBinary, String, Table, bindparam, literal, select, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from exclave.domain.accounts import queries
@@ -11,6 +13,7 @@ from exclave.domain.accounts.models import Account, Token
 from exclave.kit import errors
 from exclave.kit.context import Actor, Ctx
 from exclave.kit.crypto import token_hash
+from exclave.kit.ids import new_id
 from exclave.kit.time import now
 
 _HINT = 7  # characters that a person may see, so that tokens can be told apart
@@ -18,8 +21,7 @@ _HINT = 7  # characters that a person may see, so that tokens can be told apart
 
 async def mint(ctx: Ctx, account_id: str, *, token_type: str, ttl: timedelta, scope: str = "", org_id: str = "") -> tuple[Token, str]:
     """Make a token and return its row and its text. The text is nowhere else: it cannot be read back."""
-    text = "tok" + secrets.token_urlsafe(32)
-    moment = now()
+    text, moment = _drawn(), now()
     token = Token(
         account_id=account_id,
         created_by_id=ctx.actor.account_id or account_id,
@@ -33,6 +35,40 @@ async def mint(ctx: Ctx, account_id: str, *, token_type: str, ttl: timedelta, sc
     )
     ctx.db.add(token)
     return token, text
+
+
+def drawn() -> tuple[str, dict[str, Any]]:
+    """Return the text of a new token, and what `minted_with` is asked with besides `:account` and `:moment`."""
+    text = _drawn()
+    return text, {"token": new_id(Token.prefix), "token_hash": token_hash(text), "token_hint": text[:_HINT]}
+
+
+def minted_with(source: CTE, *, token_type: str, expires_at: ColumnElement[datetime], scope: ColumnElement[str]) -> CTE:
+    """Make a token in a larger statement, for the row of `source` and in its org; none where that has no row."""
+    account, moment = bindparam("account", type_=String), bindparam("moment", type_=DateTime(timezone=True))
+    row: dict[str, ColumnElement[Any]] = {
+        "id": bindparam("token", type_=String),
+        "created_by_id": account,
+        "created_at": moment,
+        "updated_at": moment,
+        "deleted_at": literal(0),
+        "account_id": account,
+        "token_hash": bindparam("token_hash", type_=LargeBinary),
+        "hint": bindparam("token_hint", type_=String),
+        "token_type": literal(token_type),
+        "issued_at": moment,
+        "expires_at": expires_at,
+        "issuer": literal("exclave"),
+        "scope": scope,
+        "org_id": source.c.org_id,
+    }
+    values = select(*(value.label(name) for name, value in row.items())).select_from(source)
+    table = cast(Table, Token.__table__)
+    return insert(table).from_select(list(row), values, include_defaults=False).returning(table.c.id).cte("minted")
+
+
+def _drawn() -> str:
+    return "tok" + secrets.token_urlsafe(32)
 
 
 async def revoke_all(ctx: Ctx, account_id: str) -> None:

@@ -29,9 +29,6 @@ LONGEST_WAIT = 30.0  # seconds of a long poll
 RE_POLL = 15.0  # seconds after which a waiting claim looks again, should a hint be lost
 _SOON = 1.0  # seconds after which it looks again where another claim was faster
 
-_TOKEN_GRACE = timedelta(minutes=5)  # the job's token outlives its time-out a little: the lease is what ends its power
-
-
 T = TypeVar("T")
 
 Enter = Callable[[], AbstractAsyncContextManager[Ctx]]
@@ -105,24 +102,30 @@ async def _look(
         before = await queries.CLAIMED_BEFORE.first(ctx.db, org=ctx.org_id, runner=runner_id, key=key, lease=_lease(ctx))
         if before is not None:
             known = await service.get(ctx, before.runner_job_id)
-            return await _answer(ctx, known, before, await queries.PLAN_OF.first(ctx.db, job=known.id, org=known.org_id))
+            plan = await queries.PLAN_OF.first(ctx.db, job=known.id, org=known.org_id)
+            return await _answer(ctx, known, before, plan, await _another_token(ctx, known, before))
+    token, minted = tokens.drawn()
     ((job, execution, plan, awaited),) = await _take(
-        ctx, queries.TAKE_OLDEST, process=process, renewed_by="lease", key=key, groups=list(groups)
+        ctx, queries.TAKE_OLDEST, process=process, renewed_by="lease", key=key, groups=list(groups), **minted
     )
     if job is None or execution is None:
         return frozenset(awaited)
-    return await _answer(ctx, job, execution, plan)
+    return await _answer(ctx, job, execution, plan, token)
 
 
-async def _answer(ctx: Ctx, job: RunnerJob, execution: RunnerJobExecution, plan: RunnerJobPlan | None) -> wire.Claim:
+async def _another_token(ctx: Ctx, job: RunnerJob, execution: RunnerJobExecution) -> str:
     _, token = await tokens.mint(
         ctx,
         ctx.actor.account_id,
         token_type="job",
-        ttl=time.from_nanoseconds(job.execution_timeout) + _TOKEN_GRACE,
+        ttl=time.from_nanoseconds(job.execution_timeout) + queries.TOKEN_GRACE,
         scope=f"job:{job.id}:{execution.id}",
         org_id=job.org_id,
     )
+    return token
+
+
+async def _answer(ctx: Ctx, job: RunnerJob, execution: RunnerJobExecution, plan: RunnerJobPlan | None, token: str) -> wire.Claim:
     return wire.Claim(
         job=shapes.full(job),
         execution=shapes.execution(execution),

@@ -3,7 +3,7 @@
 import functools
 import typing
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
@@ -31,6 +31,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import aliased
 
+from exclave.domain.accounts import tokens
 from exclave.domain.jobs import fencing
 from exclave.domain.jobs.models import (
     RunnerJob,
@@ -145,9 +146,20 @@ def _taking(*wanted: ColumnElement[bool]) -> tuple[CTE, CTE, ColumnElement[list[
     return job, execution.returning(*_EXECUTION.c).cte("execution"), func.array(awaited.scalar_subquery())
 
 
+# A job's token outlives its time-out a little: the lease is what ends its power.
+TOKEN_GRACE = timedelta(minutes=5)
+_MICROSECOND, _TOKEN_GRACE = (literal(span, Interval) for span in (timedelta(microseconds=1), TOKEN_GRACE))
+
+
 def _take_oldest() -> Prepared[tuple[RunnerJob | None, RunnerJobExecution | None, RunnerJobPlan | None, list[str]]]:
-    """One row always: the job with its execution and plan, or the serial keys that jobs of these groups wait for."""
+    """One row always: the job with its execution and plan, or the serial keys that jobs of these groups wait for. A job gets a token."""
     job, execution, awaited = _taking(RunnerJob.group == any_(bindparam("groups", type_=ARRAY(String))))
+    token = tokens.minted_with(
+        job,
+        token_type="job",
+        expires_at=bindparam("moment", type_=_EXECUTION.c.created_at.type) + job.c.execution_timeout / 1000 * _MICROSECOND + _TOKEN_GRACE,
+        scope=func.concat("job:", job.c.id, ":", job.c.current_execution_id),
+    )
     one = select(literal(1).label("one")).subquery("one")
     found = (
         one.outerjoin(job, true())
@@ -156,7 +168,7 @@ def _take_oldest() -> Prepared[tuple[RunnerJob | None, RunnerJobExecution | None
     )
     nothing = case((job.c.id.is_(None), awaited))
     return Prepared(
-        select(*job.c, *execution.c, *_PLAN.c, nothing).select_from(found),
+        select(*job.c, *execution.c, *_PLAN.c, nothing).select_from(found).add_cte(token),
         returns=(RunnerJob, RunnerJobExecution, RunnerJobPlan, None),
         fresh=True,
     )
