@@ -150,6 +150,17 @@ async def test_a_job_that_was_given_away_ends_at_the_next_renewal(plane: Control
     assert not [call for call in execution.refused if "renew" not in call and call != "logs"]
 
 
+async def test_nothing_runs_before_the_server_knows_that_the_job_is_begun(plane: ControlPlane, work: Work, tmp_path: Path) -> None:
+    """A job whose claim was never heard of again is given to another runner: what ran here unheard would run twice."""
+    ran = tmp_path / "ran"
+    plane.lease_seconds = 1.5
+    plane.failing["PATCH executions"] = 10_000
+    plane.renew_is_down = True
+    await work.started(plane.submit("actions-workflow", action({"interpolated_inline_contents": f"touch {ran}"})))
+    await work.idle()
+    assert not ran.exists()
+
+
 async def test_a_short_outage_of_renewals_is_not_noticed(plane: ControlPlane, work: Work) -> None:
     plane.lease_seconds = 1.5
     plan = action({"interpolated_inline_contents": "sleep 2; echo done"})

@@ -162,12 +162,15 @@ class Execution:
         await asyncio.wait({self._work}, timeout=_ABORT_SECONDS)
 
     async def _handle(self, job: Job) -> Outcome:
-        # Beside the first of the work: the claim has made it ours already. But before the report, which ends it.
-        began = asyncio.ensure_future(self._say(lambda: self._api.status("in-progress")))
+        # Beside what goes before the first program, which waits for it; and before the report, which ends the job.
+        job.begun = asyncio.ensure_future(self._say(lambda: self._api.status("in-progress")))
         try:
             return await self._done_by_its_handler(job)
+        except (asyncio.CancelledError, LeaseLost):
+            job.begun.cancel()  # it is nobody's business any more
+            raise
         finally:
-            await began
+            await job.begun
 
     async def _done_by_its_handler(self, job: Job) -> Outcome:
         handler = handlers.find(job.job.type)

@@ -61,6 +61,7 @@ class Job:
     settings: Settings
     workspace: Workspace
     step_name: str = ""
+    begun: "asyncio.Future[None]" = field(init=False)  # done once the server knows that the job is being worked on
     _children: set[process.Child] = field(default_factory=set)
     _stopping: bool = False
 
@@ -89,7 +90,11 @@ class Job:
         line_limit: int = process.LINE_LIMIT,
         orphan_signal: signal.Signals = signal.SIGKILL,
     ) -> int:
-        """Run a program to its end and return its exit status; it is stopped with the job."""
+        """Run a program to its end and return its exit status; it is stopped with the job.
+
+        None runs before the server knows of it: a job of which nothing was heard after its claim is given to another runner.
+        """
+        await asyncio.shield(self.begun)
         if self._stopping:
             raise Stopped
         self.lease.check()

@@ -114,7 +114,7 @@ def may_precede(status: str) -> tuple[str, ...]:
 def may_go_again(status: str, renewed_by: str, executions: int) -> bool:
     """May a job whose lease ended be given out again, since its runner cannot have begun?
 
-    Our runner starts nothing before its first status is acknowledged. Official runners do not promise that. What is lost again and
+    Our runner runs no program before its first status is acknowledged. Official runners do not promise that. What is lost again and
     again is given up.
     """
     return status == RUNNING[0] and renewed_by == "lease" and executions < MOST_CLAIMS
