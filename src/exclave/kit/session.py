@@ -24,6 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import instance_state
 from sqlalchemy.orm.exc import StaleDataError
+from sqlalchemy.orm.state import InstanceState
 from sqlalchemy.pool import PoolProxiedConnection
 from sqlalchemy.util import IdentitySet, await_only, greenlet_spawn
 
@@ -75,10 +76,25 @@ class OneFlush(Session):
 
     def _clean(self) -> None:
         """As after a flush of the ORM: what was new is persistent, what was changed is clean."""
-        self._register_persistent({instance_state(row) for row in (*self.new, *_dirty(self))})
+        if self.in_transaction():  # a savepoint may take it back
+            self._register_persistent({instance_state(row) for row in (*self.new, *_dirty(self))})
+            return
+        changed = [instance_state(row) for row in _dirty(self)]
+        for state, row in self._new.items():
+            state.key = (type(row), (state.dict["id"],), None)
+            self.identity_map.replace(state)
+            changed.append(state)
+        InstanceState._commit_all_states([(state, state.dict) for state in changed], self.identity_map)
+        self._new.clear()
 
-    def _save_or_update_state(self, state: Any) -> None:
-        self._save_or_update_impl(state)  # there are no relationships, hence nothing that comes along
+    def add(self, row: object, *, _warn: bool = True) -> None:
+        """Write it with the next flush."""
+        state = instance_state(row)
+        if state.key is not None or state.session_id:
+            super().add(row, _warn=_warn)
+            return
+        state.session_id, state.insert_order = self.hash_key, len(self._new)
+        self._new[state] = row
 
     def adopt(self, row: Any, key: Any) -> None:
         """Know a row that was read and that the session does not know yet, as the ORM does with one that it loads."""
@@ -322,10 +338,23 @@ class _Mapped:
         self.processors = {key: column.type.dialect_impl(DIALECT).bind_processor(DIALECT) for key, column in self.columns.items()}
         self.renewed = {key: cast(Any, column.onupdate) for key, column in self.columns.items() if column.onupdate is not None}
 
-    def default(self, key: str) -> Any:
-        """The value of an attribute that was never set."""
-        default = cast(Any, self.columns[key].default)
-        return None if default is None else default.arg(None) if default.is_callable else default.arg
+        self.inserted = _Shape(self.table, tuple(self.columns.values()), update=False)
+        self.defaults = [(key, cast(Any, column.default), self.processors[key]) for key, column in self.columns.items()]
+
+    def new(self, values: dict[str, Any]) -> list[Any] | None:
+        """The columns of a new row, with defaults for attributes that were never set; None where one is an expression."""
+        columns = []
+        for key, default, processor in self.defaults:
+            if key in values:
+                value = values[key]
+                if isinstance(value, ClauseElement):
+                    return None
+            else:
+                value = values[key] = None if default is None else default.arg(None) if default.is_callable else default.arg
+                if default is None:
+                    processor = None
+            columns.append(value if processor is None else processor(value))
+        return columns
 
     def processed(self, key: str, value: Any) -> Any:
         processor = self.processors[key]
@@ -346,19 +375,12 @@ def _writes(session: Session) -> list[_Write] | None:
     groups: dict[_Shape, _Write] = {}
     for row in session.new:
         mapped, state = _mapped_as(type(row)), instance_state(row)
-        values = state.dict
-        if not isinstance(values.get("id"), str):
+        if not isinstance(state.dict.get("id"), str):
             return None  # the database makes the key
-        column_values = []
-        for key in mapped.columns:
-            if key in values:
-                if isinstance(values[key], ClauseElement):
-                    return None
-                column_values.append(mapped.processed(key, values[key]))
-            else:
-                values[key] = default = mapped.default(key)
-                column_values.append(default if default is None else mapped.processed(key, default))
-        _gather(groups, _Shape(mapped.table, tuple(mapped.columns.values()), update=False), state, column_values)
+        new = mapped.new(state.dict)
+        if new is None:
+            return None
+        _gather(groups, mapped.inserted, state, new)
     for row in _dirty(session):
         mapped, state = _mapped_as(type(row)), instance_state(row)
         values, before = state.dict, state.committed_state
