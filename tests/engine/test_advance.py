@@ -7,9 +7,11 @@ import pytest
 from sqlalchemy import text
 
 from exclave.engine import service, tasks
-from exclave.engine.definition import Call, Done, Fail, Group, Replan, Skip, StepSpec, Wait
-from exclave.engine.models import WorkflowStepApprovalResponse
+from exclave.engine.definition import Call, Done, Fail, Group, Outcome, Replan, Skip, StepSpec, Wait
+from exclave.engine.models import WorkflowStep, WorkflowStepApprovalResponse
+from exclave.kit.context import Ctx
 from exclave.kit.errors import Invalid
+from exclave.kit.session import on_driver
 from exclave.kit.time import now
 from tests.engine.world import Stage, apply, do, plan, wait
 
@@ -313,3 +315,18 @@ async def test_a_failure_reaches_steps_that_were_not_read(stage: Stage) -> None:
     assert await stage.status(workflow) == "error"
     await stage.retry(workflow, "bad")
     assert await stage.status(workflow) == "success"
+
+
+async def test_an_advance_waits_for_no_disk_and_what_leads_to_it_does(stage: Stage) -> None:
+    """See decision 0011: what an advance writes follows from rows, and whatever leaves the database makes it durable."""
+    seen: dict[str, str] = {}
+
+    async def look(ctx: Ctx, step: WorkflowStep) -> Outcome:
+        seen["advance"] = str((await on_driver(ctx.db, "select current_setting('synchronous_commit')", ()))[0][0])
+        return Done()
+
+    stage.world.script["look"] = look
+    await stage.run([Group((do("look"),))])
+    async with stage.runtime.request(stage.actor) as ctx:
+        seen["request"] = str((await on_driver(ctx.db, "select current_setting('synchronous_commit')", ()))[0][0])
+    assert seen == {"advance": "off", "request": "on"}

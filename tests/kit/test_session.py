@@ -216,3 +216,13 @@ async def test_a_statement_that_is_wrong_names_no_values(runtime: Runtime) -> No
 def test_every_encrypted_column_goes_over_as_bytes() -> None:
     assert isinstance(Encrypted().impl.python_type, type)
     assert Encrypted().impl.python_type is bytes
+
+
+async def test_a_new_row_takes_what_its_table_has_and_nothing_else(runtime: Runtime, org: factories.OrgWithToken) -> None:
+    with pytest.raises(TypeError, match="App has no colour"):
+        App(name="tea", colour="red")
+    async with runtime.request(org.actor) as ctx:
+        made = app(ctx, "one by one")
+    assert (len(made.id), made.id[:3]) == (26, App.prefix)
+    await save(runtime, org, made)
+    assert (await stored(runtime, made))["name"] == "one by one"

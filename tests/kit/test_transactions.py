@@ -189,3 +189,43 @@ async def test_once_the_database_was_away_one_request_fails_and_no_more(runtime:
         except errors.Unavailable:
             failed += 1
     assert failed <= 1
+
+
+async def test_a_commit_waits_for_the_disk_unless_its_transaction_says_otherwise(runtime: Runtime) -> None:
+    async def waits(ctx: Ctx) -> str:
+        return str((await on_driver(ctx.db, "select current_setting('synchronous_commit')", ()))[0][0])
+
+    found = []
+    for durable in (True, False, True):  # the same connection each time
+        async with runtime.sweep(durable=durable) as ctx:
+            found.append(await waits(ctx))
+    assert found == ["on", "off", "on"]
+
+
+async def test_what_was_added_is_written_where_the_orm_took_no_part(runtime: Runtime) -> None:
+    account = Account(email="quiet@example.com", subject=new_id("auth"), account_type="auth0")
+    async with runtime.sweep() as ctx:
+        ctx.db.add(account)
+    async with runtime.sweep() as ctx:
+        found = (await ctx.db.execute(select(Account).where(Account.id == account.id))).scalar_one()
+        found.email = "renamed@example.com"
+    async with runtime.sweep() as ctx:
+        found = await ctx.db.get(Account, account.id)
+        assert found is not None
+        assert found.email == "renamed@example.com"
+
+
+async def test_a_savepoint_takes_back_what_was_added_and_changed_in_it(runtime: Runtime) -> None:
+    kept, undone = (Account(email=f"{name}@example.com", subject=new_id("auth"), account_type="auth0") for name in ("kept", "undone"))
+    async with runtime.sweep() as ctx:
+        ctx.db.add(kept)
+        await ctx.db.flush()
+        savepoint = await ctx.db.begin_nested()
+        ctx.db.add(undone)
+        await ctx.db.flush()
+        await savepoint.rollback()
+        assert undone not in ctx.db
+        assert kept in ctx.db
+    async with runtime.sweep() as ctx:
+        assert await ctx.db.get(Account, kept.id) is not None
+        assert await ctx.db.get(Account, undone.id) is None

@@ -144,7 +144,7 @@ async def test_a_look_costs_one_statement_and_a_claim_two(home):
     await home.claim("sandbox")  # from here on the key of the org is known
     with statements.sent() as sent:
         await home.claim("sandbox")
-    assert len(sent) == 3, [each.text[:80] for each in sent]  # who asks, the job with execution and plan, its token
+    assert len(sent) == 2, [each.text[:80] for each in sent]  # who asks; the job with execution, plan and token
 
 
 async def test_a_claim_that_waits_in_vain_comes_back_empty(home):

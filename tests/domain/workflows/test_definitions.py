@@ -325,14 +325,25 @@ def waits(groups):
 
 def test_components_wait_for_what_they_need_and_not_for_their_neighbours():
     found = waits(provision.groups(view()))
-    assert found["sync and plan db"] == found["sync img"] == ["await runner healthy", "provision sandbox apply plan"]
-    assert found["sync and plan web"] == ["apply db", "await runner healthy", "provision sandbox apply plan", "sync img"]
+    before = ["await runner healthy", "provision sandbox apply plan", "provision sandbox dns if enabled", "sync secrets"]
+    assert found["sync and plan db"] == found["sync img"] == before
+    assert found["sync and plan web"] == ["apply db", *before[:3], "sync img", "sync secrets"]
     assert found["apply web"] == ["sync and plan web"]
+
+
+@pytest.mark.parametrize("definition", [provision, reprovision, reprovision_sandbox])
+def test_secrets_dns_and_the_runner_need_the_sandbox_and_nothing_of_one_another(definition):
+    found = waits(definition.groups(view("pre-secrets-sync", "post-secrets-sync")))
+    (applied,) = found["await runner healthy"]
+    assert "sandbox apply" in applied
+    assert [found[name] for name in found if "dns" in name] == [[applied]]
+    assert found["act pre-secrets-sync Action Run (pre-secrets-sync)"] == [applied]
+    assert found["act post-secrets-sync Action Run (post-secrets-sync)"] == ["sync secrets"]
 
 
 def test_what_comes_after_the_components_waits_for_all_of_them():
     found = waits(provision.groups(view("post-provision", components=(DB, Component("cmp-x", "other")))))
-    assert found["act post-provision Action Run (post-provision)"] == ["apply db", "apply other", "await runner healthy"]
+    assert {"apply db", "apply other"} <= set(found["act post-provision Action Run (post-provision)"])
 
 
 def test_a_component_is_torn_down_after_all_that_need_it():

@@ -18,8 +18,8 @@ def state() -> Group:
     return Group((generate_state(),))
 
 
-def await_runner(name: str = "await runner healthy", *more: StepSpec, key: str = "") -> Group:
-    return Group((StepSpec("runner.await_healthy", name, retryable=False), *more), key=key)
+def await_runner(name: str = "await runner healthy", *more: StepSpec, key: str = "", after: tuple[str, ...] | None = None) -> Group:
+    return Group((StepSpec("runner.await_healthy", name, retryable=False), *more), key=key, after=after)
 
 
 def lifecycle(view: View, trigger: str, *, key: str = "") -> Group:
@@ -54,13 +54,14 @@ def secrets(view: View) -> list[Group]:
 
 
 def dns(run_type: str) -> Group:
-    return Group((StepSpec("sandbox.dns", f"{run_type} sandbox dns if enabled"),))
+    """It needs the sandbox only, and runs beside the secrets."""
+    return Group((StepSpec("sandbox.dns", f"{run_type} sandbox dns if enabled"),), after=(SANDBOX,))
 
 
 def deploy_all(view: View) -> list[Group]:
-    """Wait for the runner, then deploy every component, with the actions around all of it."""
+    """Wait for the runner, beside what else follows the sandbox; then deploy every component, with the actions around all of it."""
     return [
-        await_runner(),
+        await_runner(after=(SANDBOX,)),
         lifecycle(view, "pre-deploy-all-components", key=READY),
         *deploys(view, view.components, after=(READY, SANDBOX)),
         lifecycle(view, "post-deploy-all-components"),
