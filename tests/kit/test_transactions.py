@@ -229,3 +229,23 @@ async def test_a_savepoint_takes_back_what_was_added_and_changed_in_it(runtime: 
     async with runtime.sweep() as ctx:
         assert await ctx.db.get(Account, kept.id) is not None
         assert await ctx.db.get(Account, undone.id) is None
+
+
+async def test_a_connection_that_is_too_old_is_replaced(runtime: Runtime) -> None:
+    async def backend(ctx: Ctx) -> int:
+        return int((await on_driver(ctx.db, "select pg_backend_pid()", ()))[0][0])
+
+    async with runtime.sweep() as ctx:
+        first = await backend(ctx)
+        pool = ctx.db.sync_session.bind.pool
+    async with runtime.sweep() as ctx:
+        assert await backend(ctx) == first
+    patience, pool._recycle = pool._recycle, 0
+    try:
+        async with runtime.sweep() as ctx:
+            assert await backend(ctx) != first
+    finally:
+        pool._recycle = patience
+    async with runtime.sweep() as ctx:
+        await backend(ctx)
+    assert pool.checkedout() == 0

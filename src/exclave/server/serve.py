@@ -122,6 +122,7 @@ def _server(app: Litestar) -> _Server:
             access_log=False,
             log_config=None,
             server_header=False,
+            proxy_headers=False,  # nobody asks from which address or by which scheme a request came
             date_header=True,
             timeout_graceful_shutdown=_DRAIN_SECONDS,
             timeout_keep_alive=75,

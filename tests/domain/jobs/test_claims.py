@@ -3,15 +3,18 @@
 import asyncio
 import time as clock
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 
 import msgspec
 import pytest
 from sqlalchemy import func, select
 
+from exclave.domain.accounts.models import Token
 from exclave.domain.jobs import claims, executions
 from exclave.domain.jobs.models import RunnerJobExecution
 from exclave.kit import errors
+from exclave.kit.crypto import token_hash
 from exclave.kit.ids import new_id
 from exclave.wire.runner.jobs import ClaimRequest
 from tests import statements
@@ -132,7 +135,7 @@ async def test_a_job_that_waits_for_a_serial_key_goes_as_soon_as_that_is_free(ho
     assert {second.job.id, third.job.id} == submitted
 
 
-async def test_a_look_costs_one_statement_and_a_claim_two(home):
+async def test_a_look_costs_one_statement_and_a_claim_one_more(home):
     async with home.runtime.request(home.actor) as ctx:
         with statements.sent() as sent:
             assert await claims.claim(ctx, home.runner.id, ["sandbox"]) is None
@@ -144,7 +147,17 @@ async def test_a_look_costs_one_statement_and_a_claim_two(home):
     await home.claim("sandbox")  # from here on the key of the org is known
     with statements.sent() as sent:
         await home.claim("sandbox")
-    assert len(sent) == 2, [each.text[:80] for each in sent]  # who asks; the job with execution, plan and token
+    assert len(sent) == 3, [each.text[:80] for each in sent]  # who asks; is there any; the job with execution, plan and token
+
+
+async def test_the_token_of_a_claim_opens_its_execution_and_outlives_its_time_out_a_little(home):
+    job = await home.terraform_job(await home.workspace())
+    claim = await home.claim("sandbox")
+    async with home.runtime.sweep() as ctx:
+        row = (await ctx.db.execute(select(Token).where(Token.token_hash == token_hash(claim.lease.token)))).scalar_one()
+    assert (row.scope, row.org_id, row.token_type) == (f"job:{job.id}:{claim.execution.id}", home.actor.org_id, "job")
+    assert (row.account_id, row.hint) == (home.actor.account_id, claim.lease.token[: len(row.hint)])
+    assert row.expires_at - row.issued_at == timedelta(seconds=job.execution_timeout / 1e9, minutes=5)
 
 
 async def test_a_claim_that_waits_in_vain_comes_back_empty(home):

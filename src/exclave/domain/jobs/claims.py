@@ -46,6 +46,7 @@ async def claim_when_ready(
     clock = asyncio.get_running_loop()
     until = clock.time() + max(0.0, min(request.wait_seconds, LONGEST_WAIT))
     repeated = True  # may be: what a call claimed before, it claimed before this one began
+    hinted = False
     awaited: frozenset[str] = frozenset()
     while gone is None or not gone.is_set():
         # Subscribe before looking: a job that is submitted between the two would otherwise wait for the re-poll.
@@ -53,7 +54,7 @@ async def claim_when_ready(
             again = RE_POLL
             try:
                 async with enter() as ctx:
-                    found = await _look(ctx, runner_id, request.groups, process=request.process, key=key, repeated=repeated)
+                    found = await _look(ctx, runner_id, request.groups, process=request.process, key=key, repeated=repeated, hinted=hinted)
             except SerialKeyTaken:
                 found, again = awaited, _SOON  # then its execution is there to be seen, and its end is heard
             except KeyTaken:
@@ -66,7 +67,7 @@ async def claim_when_ready(
                 return None
             news, awaited = found - awaited, found
             if not news:  # else look once more, now that the end of who has these keys is heard
-                await hints.wait(min(left, again))
+                hinted = bool(await hints.wait(min(left, again)))
     return None
 
 
@@ -85,16 +86,17 @@ class SerialKeyTaken(errors.Conflict):
 
 async def claim(ctx: Ctx, runner_id: str, groups: Collection[str], *, process: str = "", key: str = "") -> wire.Claim | None:
     """Claim the oldest waiting job of a runner in these groups, or return None. The answer holds its plan and a lease."""
-    found = await _look(ctx, runner_id, groups, process=process, key=key, repeated=True)
+    found = await _look(ctx, runner_id, groups, process=process, key=key, repeated=True, hinted=False)
     return found if isinstance(found, wire.Claim) else None
 
 
 async def _look(
-    ctx: Ctx, runner_id: str, groups: Collection[str], *, process: str, key: str, repeated: bool
+    ctx: Ctx, runner_id: str, groups: Collection[str], *, process: str, key: str, repeated: bool, hinted: bool
 ) -> wire.Claim | frozenset[str]:
     """Claim the oldest waiting job, or return the serial keys that keep jobs waiting.
 
     `repeated`: look first for what the same key has claimed before; that lease is renewed, since its caller has just been heard of.
+    `hinted`: there is likely one to take.
     """
     access.runner_only(ctx.actor)
     access.require(ctx.actor, runner_id)
@@ -104,6 +106,8 @@ async def _look(
             known = await service.get(ctx, before.runner_job_id)
             plan = await queries.PLAN_OF.first(ctx.db, job=known.id, org=known.org_id)
             return await _answer(ctx, known, before, plan, await _another_token(ctx, known, before))
+    if not hinted and not await queries.ANY_WAITS.first(ctx.db, org=ctx.org_id, runner=ctx.actor.runner_id, groups=list(groups)):
+        return frozenset()
     token, minted = tokens.drawn()
     ((job, execution, plan, awaited),) = await _take(
         ctx, queries.TAKE_OLDEST, process=process, renewed_by="lease", key=key, groups=list(groups), **minted

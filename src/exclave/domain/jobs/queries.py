@@ -183,6 +183,19 @@ def _take_one() -> Prepared[tuple[RunnerJob, RunnerJobExecution]]:
 
 TAKE_OLDEST, TAKE_ONE = _take_oldest(), _take_one()
 
+# Is there any? A fifth of the cost of taking, for a look that most often finds none.
+ANY_WAITS: Prepared[bool] = Prepared(
+    select(
+        exists().where(
+            in_org(RunnerJob),
+            RunnerJob.runner_id == bindparam("runner"),
+            RunnerJob.deleted_at == 0,
+            RunnerJob.status == "available",
+            RunnerJob.group == any_(bindparam("groups", type_=ARRAY(String))),
+        )
+    )
+)
+
 CLAIMED_BEFORE: Prepared[RunnerJobExecution] = Prepared(
     update(RunnerJobExecution)
     .where(
