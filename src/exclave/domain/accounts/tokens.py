@@ -21,7 +21,7 @@ _HINT = 7  # characters that a person may see, so that tokens can be told apart
 
 async def mint(ctx: Ctx, account_id: str, *, token_type: str, ttl: timedelta, scope: str = "", org_id: str = "") -> tuple[Token, str]:
     """Make a token and return its row and its text. The text is nowhere else: it cannot be read back."""
-    text, moment = _drawn(), now()
+    text, moment = _new_text(), now()
     token = Token(
         account_id=account_id,
         created_by_id=ctx.actor.account_id or account_id,
@@ -39,7 +39,7 @@ async def mint(ctx: Ctx, account_id: str, *, token_type: str, ttl: timedelta, sc
 
 def drawn() -> tuple[str, dict[str, Any]]:
     """Return the text of a new token, and what `minted_with` is asked with besides `:account` and `:moment`."""
-    text = _drawn()
+    text = _new_text()
     return text, {"token": new_id(Token.prefix), "token_hash": token_hash(text), "token_hint": text[:_HINT]}
 
 
@@ -67,7 +67,7 @@ def minted_with(source: CTE, *, token_type: str, expires_at: ColumnElement[datet
     return insert(table).from_select(list(row), values, include_defaults=False).returning(table.c.id).cte("minted")
 
 
-def _drawn() -> str:
+def _new_text() -> str:
     return "tok" + secrets.token_urlsafe(32)
 
 
