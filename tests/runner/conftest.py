@@ -3,6 +3,7 @@
 import asyncio
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -103,3 +104,26 @@ def runner_process(plane: ControlPlane, work: Path, *, runner_id: str = "", **en
     return subprocess.Popen(
         [sys.executable, "-m", "exclave.runner", "all"], env=environment, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL
     )
+
+
+@pytest.fixture
+def runners(plane: ControlPlane, tmp_path: Path) -> Iterator[Any]:
+    """Start runner processes; each is ended with the test."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(**given: str) -> subprocess.Popen[bytes]:
+        started.append(runner_process(plane, tmp_path / "work", **given))
+        return started[-1]
+
+    yield start
+    for process in started:
+        if process.poll() is None:
+            process.send_signal(signal.SIGCONT)
+            process.terminate()
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        assert process.stderr is not None
+        process.stderr.close()

@@ -9,14 +9,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from exclave.kit.ids import new_id
-from tests.runner.conftest import Work, needs_terraform, runner_process, until
+from tests.runner.conftest import Work, needs_terraform, until
 from tests.runner.control_plane import RUNNER_TOKEN, ControlPlane, Execution
 from tests.runner.test_actions import action, processes_with
 from tests.runner.test_terraform import CANARY, approved, plan_of
@@ -68,29 +67,6 @@ def proc(path: str) -> bytes:
 
 def resources(plane: ControlPlane) -> list[str]:
     return [r["name"] for r in json.loads(plane.states.get("tfwtest") or '{"resources": []}')["resources"]]
-
-
-@pytest.fixture
-def runners(plane: ControlPlane, tmp_path: Path) -> Iterator[Runners]:
-    """Start runner processes; each is ended with the test."""
-    started: list[subprocess.Popen[bytes]] = []
-
-    def start(**given: str) -> subprocess.Popen[bytes]:
-        started.append(runner_process(plane, tmp_path / "work", **given))
-        return started[-1]
-
-    yield start
-    for process in started:
-        if process.poll() is None:
-            process.send_signal(signal.SIGCONT)
-            process.terminate()
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-        assert process.stderr is not None
-        process.stderr.close()
 
 
 @needs_terraform
@@ -451,73 +427,3 @@ async def test_a_canary_is_nowhere_but_in_the_state_and_the_outputs(plane: Contr
     assert await asyncio.to_thread(execution.done.wait, 15)
     for one in plane.executions.values():
         assert CANARY not in "\n".join(one.lines) + json.dumps(one.error)
-
-
-async def test_a_runner_waits_for_a_server_that_is_not_there_yet(plane: ControlPlane, runners: Runners) -> None:
-    plane.failing["POST /claims"] = 3
-    runners()
-    job = plane.submit("noop", {})
-    await until(lambda: (e := plane.execution_of(job)) is not None and e.done.is_set(), wait=15)
-
-
-async def test_a_token_that_was_replaced_is_read_again(plane: ControlPlane, runners: Runners, tmp_path: Path) -> None:
-    file = tmp_path / "token"
-    file.write_text("RUNNER_API_TOKEN=old\n")
-    runners(RUNNER_API_TOKEN="", RUNNER_API_TOKEN_FILE=str(file))
-    await until(lambda: len([c for c in plane.calls if c.endswith("/claims")]) >= 1)
-    file.write_text(RUNNER_TOKEN)
-    job = plane.submit("noop", {})
-    await until(lambda: (e := plane.execution_of(job)) is not None and e.done.is_set(), wait=15)
-
-
-async def test_a_token_that_is_refused_for_good_ends_the_process(plane: ControlPlane, runners: Runners) -> None:
-    runner = runners(RUNNER_API_TOKEN="wrong")
-    assert await asyncio.to_thread(runner.wait, 20) == 77
-    assert runner.stderr is not None
-    said = runner.stderr.read().decode()
-    assert "401" in said
-    assert "wrong" not in said
-
-
-async def test_heartbeats_come_at_once_and_then_each_period(plane: ControlPlane, runners: Runners) -> None:
-    runners()
-    await until(lambda: len(plane.beats) >= 2, wait=10)
-    assert {"alive_time", "version"} <= plane.beats[0].keys()
-    assert plane.beats[0]["alive_time"] < 1_000_000_000
-    assert 0.7e9 < plane.beats[1]["alive_time"] - plane.beats[0]["alive_time"] < 5.5e9
-
-
-async def test_an_idle_runner_is_small(plane: ControlPlane, runners: Runners) -> None:
-    runner = runners()
-    job = plane.submit("noop", {})
-    await until(lambda: (e := plane.execution_of(job)) is not None and e.done.is_set(), wait=15)
-    status = proc(f"/proc/{runner.pid}/status").decode()
-    kilobytes = int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1])
-    assert kilobytes < 60_000
-
-
-@pytest.mark.parametrize(
-    ("env", "says"),
-    [
-        ({"RUNNER_API_URL": ""}, "RUNNER_API_URL"),
-        ({"RUNNER_API_TOKEN": ""}, "RUNNER_API_TOKEN"),
-        ({"RUNNER_ID": "x"}, "RUNNER_ID"),
-        ({"EXCLAVE_RUNNER_PARALLEL": "zero"}, "EXCLAVE_RUNNER_PARALLEL"),
-        ({"EXCLAVE_RUNNER_GROUPS": "deploys"}, "deploys"),
-        ({"RUNNER_API_URL": "ftp://x"}, "ftp://x"),
-    ],
-)
-def test_wrong_settings_are_named(plane: ControlPlane, runners: Runners, env: dict[str, str], says: str) -> None:
-    runner = runners(**env)
-    _, error = runner.communicate(timeout=10)
-    assert runner.returncode == 2
-    assert says in error.decode()
-    assert "Traceback" not in error.decode()
-
-
-def test_the_runner_carries_no_server() -> None:
-    script = (
-        "import sys, exclave.runner.main; print([m for m in ('sqlalchemy', 'litestar', 'procrastinate', 'pydantic') if m in sys.modules])"
-    )
-    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert result.stdout.strip() == "[]"
