@@ -3,14 +3,14 @@
 import contextlib
 import json
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Self
 
 import httpx
 
 from exclave.server import runtime
 from exclave.server.runtime import Process
-from exclave.server.settings import Settings
+from exclave.server.settings import read as read_settings
 from tests.e2e.served import Served
 from tests.processes import until
 
@@ -49,21 +49,9 @@ class Installation(Served):
 
     @contextlib.asynccontextmanager
     async def process(self) -> AsyncIterator[Process]:
-        with in_environment(self.settings):
-            settings = Settings()
+        settings = read_settings({**os.environ, **self.settings})
         process = runtime.make(settings, runtime.external(settings))
         try:
             yield process
         finally:
             await process.close()
-
-
-@contextlib.contextmanager
-def in_environment(settings: dict[str, str]) -> Iterator[None]:
-    before = dict(os.environ)
-    os.environ.update(settings)
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)

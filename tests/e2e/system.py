@@ -33,15 +33,13 @@ class System(Served):
         return self
 
     def announce_and_wait(self, module: str) -> None:
-        announcement = self.base / "ready.json"
-        announcement.unlink(missing_ok=True)
         reader, writer = os.pipe()
-        self.server = self.spawn(module, "up", str(announcement), str(writer), pass_fds=(writer,))
+        self.server = self.spawn(module, "up", str(writer), pass_fds=(writer,))
         os.close(writer)
-        os.read(reader, 1)
-        os.close(reader)
-        assert announcement.exists(), f"it did not start: {self.said()[-3000:]}"
-        self.use(json.loads(announcement.read_text()))
+        with open(reader, "rb") as pipe:
+            announced = pipe.read()
+        assert announced, f"it did not start: {self.said()[-3000:]}"
+        self.use(json.loads(announced))
 
     def kill(self) -> None:
         """kill -9 of the server process alone."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from exclave.kit import process
+from exclave.kit import orphans, process
 from exclave.kit.process import Child, Line, Lines, Patience
 
 ENV = {"PATH": os.environ["PATH"]}
@@ -117,8 +117,8 @@ async def test_a_program_that_is_not_there_is_named(tmp_path: Path, argv: list[s
 @pytest.mark.parametrize("setpriv", [True, False])
 async def test_a_child_is_bound_the_same_with_and_without_setpriv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, setpriv: bool) -> None:
     if not setpriv:
-        monkeypatch.setattr(process, "_setpriv", lambda: "")
-    elif not process._setpriv():
+        monkeypatch.setattr(orphans, "setpriv", lambda: "")
+    elif not orphans.setpriv():
         pytest.skip("no setpriv on this machine")
     lines: list[Line] = []
     script = "ulimit -c; cat /proc/$$/comm; ps -o sid= -p $$ | tr -d ' '; echo $$; exit 7"
@@ -144,10 +144,10 @@ async def test_only_what_the_kernel_starts_is_a_program(tmp_path: Path, text: st
 def test_a_child_dies_with_a_killed_parent(tmp_path: Path, setpriv: bool) -> None:
     script = f"""
 import asyncio, pathlib
-from exclave.kit import process
+from exclave.kit import orphans, process
 from exclave.kit.process import Child
 if not {setpriv}:
-    process._setpriv = lambda: ""
+    orphans.setpriv = lambda: ""
 async def main():
     on = asyncio.Event()
     argv = ["sh", "-c", "echo on; exec sleep 60"]

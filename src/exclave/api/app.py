@@ -1,19 +1,20 @@
 """The three listeners: public (8081), admin (8082), runner (8083). Each serves its routes, its own OpenAPI document and docs."""
 
+import itertools
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from litestar import Litestar, get
 from litestar.config.compression import CompressionConfig
 from litestar.config.cors import CORSConfig
-from litestar.handlers import HTTPRouteHandler
+from litestar.plugins.core import MsgspecDIPlugin
 from litestar.response import Redirect
 from litestar.routes import HTTPRoute
 from sqlalchemy import text
 
 import exclave
 from exclave.api import contract, docs, errors, openapi
-from exclave.api.route import Operation, Routes, handler_of
+from exclave.api.route import Endpoint, Operation, Routes, endpoint_of, handler_of
 from exclave.kit import errors as problems
 from exclave.kit.context import Runtime
 
@@ -29,17 +30,23 @@ def listener(audience: contract.Listener, routes: Sequence[Routes], runtime: Run
     refused = planned(audience, served)
     statuses = contract.by_key(audience)
 
-    every = [
-        (operation, path, (operation.method, contract.nameless(path))) for operation in [*served, *refused] for path in operation.paths
-    ]
-    keys = {key for _, _, key in every}
-    handlers: list[HTTPRouteHandler] = []
-    for operation, path, key in every:
-        status = statuses[key].status if key in statuses else operation.status
-        above_ids = (key[0], f"{key[1]}/{{}}") in keys
-        handlers.append(handler_of(operation, path, status, lambda: runtime, VERSION, above_ids=above_ids))
+    keys = {(operation.method, contract.nameless(path)) for operation in (*served, *refused) for path in operation.paths}
+    paths: dict[str, dict[str, Endpoint]] = {}
+    for operation in (*served, *refused):
+        for path in operation.paths:
+            place = contract.nameless(path)
+            key = (operation.method, place)
+            status = statuses[key].status if key in statuses else operation.status
+            above_ids = (operation.method, f"{place}/{{}}") in keys
+            endpoint = endpoint_of(operation, path, status, lambda: runtime, VERSION, above_ids=above_ids)
+            if paths.setdefault(place, {}).setdefault(operation.method, endpoint) is not endpoint:
+                raise ValueError(f"two operations answer {operation.method} {path}")
     return _Application(
-        route_handlers=[*handlers, root, *docs.handlers(lambda: openapi.document(audience, served, refused, VERSION))],
+        route_handlers=[
+            *itertools.starmap(handler_of, paths.items()),
+            root,
+            *docs.handlers(lambda: openapi.document(audience, served, refused, VERSION)),
+        ],
         openapi_config=None,
         exception_handlers={Exception: errors.answer},
         compression_config=CompressionConfig(backend="gzip", minimum_size=2000, gzip_compress_level=3),
@@ -56,6 +63,11 @@ def listener(audience: contract.Listener, routes: Sequence[Routes], runtime: Run
 
 class _Application(Litestar):
     """Litestar, registering some hundred routes at the start in a third of its time."""
+
+    @staticmethod
+    def _get_default_plugins(plugins: list[Any]) -> list[Any]:
+        # Litestar's for pydantic and attrs import those, if only a third party needs them; no shape of ours is one of theirs.
+        return [*plugins, MsgspecDIPlugin()]
 
     @property
     def route_handler_method_map(self) -> "_ByPath":  # type: ignore[override]

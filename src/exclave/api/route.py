@@ -19,9 +19,10 @@ Litestar's own binding.
 
 import contextlib
 import inspect
+import itertools
 import re
 import typing
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -208,18 +209,16 @@ def _parameters(function: Callable[..., Any]) -> tuple[tuple[str, Any, Any], ...
 _encoder = msgspec.json.Encoder()
 
 
-def handler_of(
-    operation: Operation, path: str, status: int, runtime: Callable[[], Runtime], version: str, *, above_ids: bool
-) -> HTTPRouteHandler:
-    """Make the Litestar handler of one path. Its parameters are named by position: Litestar allows one name at one place.
+Endpoint = Callable[[AnyRequest], Awaitable[Response[Any]]]
+
+
+def endpoint_of(operation: Operation, path: str, status: int, runtime: Callable[[], Runtime], version: str, *, above_ids: bool) -> Endpoint:
+    """Make what answers an operation on one of its paths.
 
     A slash at the end is dropped by Litestar. On a path with another one for single things below it (`above_ids`) it is no slip but
     an id that is empty, and the list must not pass for a thing.
     """
     names = re.findall(r"\{(\w+)\}", path)
-    numbered = path
-    for position, name in enumerate(names):
-        numbered = numbered.replace("{" + name + "}", "{p" + str(position) + ":str}", 1)
     bind = _binder(operation)
 
     async def endpoint(request: AnyRequest) -> Response[Any]:
@@ -251,14 +250,32 @@ def handler_of(
         content = b"" if code == 204 else result if isinstance(result, bytes) else _encoder.encode(result)
         return Response(content, status_code=code, headers=headers, media_type="application/json")
 
-    endpoint.__name__ = operation.function.__name__
+    return endpoint
+
+
+def handler_of(path: str, endpoints: Mapping[str, Endpoint]) -> HTTPRouteHandler:
+    """Make the Litestar handler of a path: what answers each method, and OPTIONS.
+
+    One for all methods, since each costs a start a millisecond, and Litestar would make another one for OPTIONS. Its parameters are
+    named by position: Litestar allows one name at one place. The path has none (`contract.nameless`).
+    """
+    position = itertools.count()
+    methods = [*endpoints, "OPTIONS"]
+    allowed = {"Allow": ", ".join(sorted(methods))}
+
+    # Without their parameters, which Litestar takes apart anew for each route.
+    async def answer(request: Request) -> Response:  # type: ignore[type-arg]
+        endpoint = endpoints.get(request.method)
+        if endpoint is None:
+            return Response(None, status_code=204, headers=allowed, media_type="text/plain")
+        return await endpoint(request)
+
     return litestar_route(
-        numbered,
-        http_method=[HttpMethod(operation.method)],
+        re.sub(r"\{\}", lambda _: f"{{p{next(position)}:str}}", path),
+        http_method=[HttpMethod(method) for method in methods],
         status_code=200,  # the answer below carries its own
         include_in_schema=False,
-        name=f"{operation.method} {path}",
-    )(endpoint)
+    )(answer)
 
 
 class _binder:

@@ -6,7 +6,12 @@ from exclave.cli import config_quick
 
 
 def main() -> None:
-    code = config_quick.run(sys.argv[1:])
+    words = sys.argv[1:]
+    if words == ["up"]:
+        from exclave.cli import up
+
+        raise SystemExit(up.run("local"))
+    code = config_quick.run(words)
     if code is not None:
         raise SystemExit(code)
     from exclave.cli.main import main as everything

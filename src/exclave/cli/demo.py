@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 import typer
 
 from exclave.cli import output
-from exclave.kit import process, terraform
+from exclave.kit import orphans, terraform
 
 APP = "hello-local"
 INSTALL = "acme"
@@ -173,7 +173,7 @@ class _Demo:
 
     def _ran(self, *arguments: str, stdout: int | None = None) -> subprocess.CompletedProcess[bytes]:
         command = [sys.executable, "-P", "-m", "exclave.cli", *arguments]
-        ending = process.ending_with_parent(signal.SIGTERM)
+        ending = orphans.ending_with_parent(signal.SIGTERM)
         return subprocess.run(command, env=self.environ, stdin=subprocess.DEVNULL, stdout=stdout, preexec_fn=ending)
 
     def _checked(self, arguments: tuple[str, ...], code: int) -> None:
@@ -204,7 +204,7 @@ class _Demo:
         self.server = subprocess.Popen(
             [sys.executable, "-P", "-m", "exclave.cli", "up"],
             env=self.environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=True,
-            preexec_fn=process.ending_with_parent(signal.SIGTERM),
+            preexec_fn=orphans.ending_with_parent(signal.SIGTERM),
         )  # fmt: skip
         assert self.server.stdout is not None
         for line in self.server.stdout:

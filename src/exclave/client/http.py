@@ -9,16 +9,20 @@ import ipaddress
 import os
 import random
 import ssl
+import sys
 import time
 from collections.abc import AsyncIterable, Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-import httpx
-import msgspec
+# httpx has a command line of its own, and its import takes three times as long with it (rich, pygments). To find none is provided for.
+sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
 
-from exclave.kit.errors import Problem, Unavailable
+import httpx  # noqa: E402
+import msgspec  # noqa: E402
+
+from exclave.kit.errors import Problem, Unavailable  # noqa: E402
 
 T = TypeVar("T")
 Content = bytes | AsyncIterable[bytes]

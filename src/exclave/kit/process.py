@@ -1,27 +1,23 @@
 """Run programs so that nothing outlives its purpose: a session of their own, bounded lines, no inherited environment.
 
 A program is started with an argument list (never a shell text) as the leader of a new session and process group. When the
-leader ends, whatever it left in its group is killed. When this process dies, even by SIGKILL, the kernel ends the leader.
+leader ends, whatever it left in its group is killed. When this process dies, even by SIGKILL, the kernel ends the leader (`kit.orphans`).
 Only standard library: the control plane uses this for git, the runner for everything.
-
-A child asks the kernel for that itself, before it becomes its program. Where `setpriv` can ask for it, the child is started without
-a copy of this process, which takes less than half the time; elsewhere a copy runs our own code first (`preexec_fn`).
 """
 
 import asyncio
 import ctypes
-import functools
 import os
 import resource
 import shutil
 import signal
-import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from exclave.kit import orphans
 from exclave.kit.errors import Problem
 
 LINE_LIMIT = 64 * 1024
@@ -29,13 +25,6 @@ LINE_LIMIT = 64 * 1024
 
 _CHUNK = 64 * 1024
 _DRAIN_SECONDS = 5.0
-_PR_SET_PDEATHSIG = 1
-_SYSTEM_PATH = "/usr/bin:/bin:/usr/sbin:/sbin"  # never that of a plan
-
-try:
-    _prctl: Callable[..., int] | None = ctypes.CDLL(None, use_errno=True).prctl
-except (OSError, AttributeError):  # not Linux: orphans are then only found by the next start
-    _prctl = None
 
 
 class ToolFailed(Problem):
@@ -260,8 +249,8 @@ async def run(
 
 def hide_from_same_user() -> None:
     """Let no other process of this user read this one's memory or environment (root still can)."""
-    if _prctl is not None:
-        _prctl(4, 0, 0, 0, 0)  # PR_SET_DUMPABLE
+    if orphans.prctl is not None:
+        orphans.prctl(4, 0, 0, 0, 0)  # PR_SET_DUMPABLE
 
 
 def scrub_environment(name: str) -> str | None:
@@ -279,42 +268,13 @@ def scrub_environment(name: str) -> str | None:
     return value
 
 
-def ending_with_parent(orphan_signal: signal.Signals) -> Callable[[], None]:
-    """Return what a child must do before it becomes its program, to get this signal when its parent dies (`preexec_fn`)."""
-    parent = os.getpid()
-
-    def prepare() -> None:
-        if _prctl is not None:
-            _prctl(_PR_SET_PDEATHSIG, int(orphan_signal), 0, 0, 0)
-            if os.getppid() != parent:  # the parent died before the line above
-                os._exit(125)
-
-    return prepare
-
-
 def _binder(orphan_signal: signal.Signals) -> tuple[str, ...]:
-    """Return the words before a command that make it end with this process; none where only code of our own can.
-
-    Is this process killed in the millisecond before the child has asked, then the child lives on until the next start finds it, as it
-    does everywhere but on Linux.
-    """
+    """Return the words before a command that make it end with this process, unless code of our own must run in the child first."""
     # What is ignored here would stay ignored there, and SIGINT is how a program is asked to end.
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN or not (setpriv := _setpriv()):
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN or not (words := orphans.words_before(orphan_signal)):
         return ()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # children inherit it: a core file would hold secrets, ours as much as theirs
-    return (setpriv, "--pdeathsig", orphan_signal.name.removeprefix("SIG"), "--")
-
-
-@functools.cache
-def _setpriv() -> str:
-    """Return the path of a `setpriv` that knows `--pdeathsig` (util-linux 2.33, not that of busybox), or nothing."""
-    found = shutil.which("setpriv", path=_SYSTEM_PATH)
-    if not found:
-        return ""
-    with suppress(OSError, subprocess.SubprocessError):
-        tried = [found, "--pdeathsig", "KILL", "--", found, "--version"]
-        return found if subprocess.run(tried, env={}, capture_output=True, timeout=5).returncode == 0 else ""
-    return ""
+    return words
 
 
 def _is_program(name: str, cwd: Path, env: Mapping[str, str]) -> bool:
@@ -330,7 +290,7 @@ def _is_program(name: str, cwd: Path, env: Mapping[str, str]) -> bool:
 
 
 def _prepare(orphan_signal: signal.Signals) -> Callable[[], None]:
-    bind = ending_with_parent(orphan_signal)
+    bind = orphans.ending_with_parent(orphan_signal)
 
     def prepare() -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold secrets

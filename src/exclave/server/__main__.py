@@ -9,14 +9,15 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
+import msgspec
 
 from exclave.kit import postgres
 from exclave.kit.postgres import PostgresProblem
 from exclave.kit.terraform import TerraformMissing
 from exclave.server.pidfile import AlreadyUp
 from exclave.server.ports import PortTaken, listen
-from exclave.server.settings import Settings
+from exclave.server.settings import Settings, SettingsInvalid
+from exclave.server.settings import read as read_settings
 
 if TYPE_CHECKING:
     from exclave.api.contract import Listener
@@ -27,13 +28,13 @@ def main(arguments: list[str]) -> int:
     command, *rest = arguments or [""]
     gc.disable()  # what is imported and made now stays: to look for garbage among it took 0.3 s of a start. `serve` turns it on again
     try:
-        settings = Settings()
+        settings = read_settings(os.environ)
         if command == "openapi":
             return _openapi(rest)
         if command == "status":
             return _status()
         if settings.data_dir == Path():
-            settings = settings.model_copy(update={"data_dir": postgres.default_base()})
+            settings = msgspec.structs.replace(settings, data_dir=postgres.default_base())
         match command:
             case "up":
                 return _up(settings, rest)
@@ -47,9 +48,9 @@ def main(arguments: list[str]) -> int:
                 return _stop(settings)
             case "remove":
                 return _remove(settings)
-    except ValidationError as error:
-        for wrong in error.errors():
-            print(f"exclave: EXCLAVE_{'_'.join(map(str, wrong['loc'])).upper()}: {wrong['msg']}", file=sys.stderr)
+    except SettingsInvalid as error:
+        for line in str(error).splitlines():
+            print(f"exclave: {line}", file=sys.stderr)
         return 2
     except (TerraformMissing, PostgresProblem, AlreadyUp, PortTaken, Refused) as error:
         print(f"exclave: {error}", file=sys.stderr)
@@ -65,12 +66,12 @@ class Refused(Exception):
 
 
 def _up(settings: Settings, rest: list[str]) -> int:
-    from exclave.server.launch import Announce, launch
+    from exclave.server.launch import launch
 
     for number in (signal.SIGTERM, signal.SIGHUP):  # until `serve` listens: what was started so far is stopped
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, signal.default_int_handler)
-    launch(settings, os.environ, announce=Announce(Path(rest[0]), int(rest[1])) if len(rest) > 1 else None)
+    launch(settings, os.environ, announce=int(rest[0]) if rest else None)
     return 0
 
 

@@ -5,8 +5,9 @@ import signal
 import sys
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from exclave.kit import postgres, terraform
 from exclave.kit.postgres import Cluster, PostgresProblem
@@ -20,23 +21,18 @@ def say(line: str) -> None:
         print(line, file=sys.stderr, flush=True)
 
 
-@dataclass(frozen=True)
-class Announce:
-    """How a parent hears that everything answers: a file with the facts, then the end of a pipe."""
+def launch(settings: Settings, environ: Mapping[str, str], *, announce: int | None = None) -> None:
+    """Start everything and keep it until a signal. A second `up` on the same data says so.
 
-    file: Path
-    pipe: int
-
-
-def launch(settings: Settings, environ: Mapping[str, str], *, announce: Announce | None = None) -> None:
-    """Start everything and keep it until a signal. A second `up` on the same data says so."""
+    `announce` is a pipe whose reader hears that everything answers: the facts as JSON, then its end.
+    """
     terraform.find(environ)  # both before the disk is touched
     postgres.check_user(settings.data_dir)
     postgres.create_base(settings.data_dir)
     with pidfile.held(settings.data_dir / "up.pid"):
         sockets = ports.listen(settings)
         bound = {f"{name}_port": sock.getsockname()[1] for name, sock in sockets.items()}
-        settings = settings.model_copy(update=bound | {"allow_local_platform": True})
+        settings = msgspec.structs.replace(settings, **bound, allow_local_platform=True)
         postgres.stop_left_over(settings.data_dir)
         with _database(settings.data_dir) as database:
             from exclave.server import serve, up  # the longest part of a start

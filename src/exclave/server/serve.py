@@ -16,6 +16,7 @@ from litestar import Litestar
 
 from exclave.api import public, runner
 from exclave.api.app import listener
+from exclave.config import template
 from exclave.kit.context import Runtime
 from exclave.server import wiring
 from exclave.server.background import Background
@@ -59,7 +60,9 @@ async def serve(
         if settings.role in ("worker", "all"):
             await stack.enter_async_context(Background(runtime, wiring.registry()).running())
         async with beside():
+            prepared = asyncio.create_task(asyncio.to_thread(template.prepare))
             await stop.wait()
+            await prepared
             log.info("stopping")
 
 

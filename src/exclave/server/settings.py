@@ -1,67 +1,68 @@
 """Every setting of a server process, read once from the environment (`EXCLAVE_…`)."""
 
-import contextlib
 import os
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+import msgspec
+from msgspec import Meta
 
 if TYPE_CHECKING:
     from exclave.kit.context import Facts
 
 Role = Literal["api", "worker", "all"]
+Port = Annotated[int, Meta(ge=0, le=65535)]
+
+PREFIX = "EXCLAVE_"
+_YES_AND_NO = {"yes": True, "on": True, "no": False, "off": False}  # beside true, false, 1 and 0
 
 
-class Settings(BaseSettings):
-    """What an operator can set. The names in the environment are these in capitals after `EXCLAVE_`."""
+def says(text: str) -> Meta:
+    """What a setting is for."""
+    return Meta(description=text)
 
-    model_config = SettingsConfigDict(env_prefix="EXCLAVE_", extra="ignore", hide_input_in_errors=True)
 
-    database_url: str = Field(
-        default="", description="PostgreSQL 15 or newer, `postgresql://user:password@host:5432/name`. `up` has its own."
-    )
-    owner_url: str = Field(default="", description="The owner of the schema, for `migrate`. Empty: the database URL.")
-    data_dir: Path = Field(default=Path(), description="Where blobs, keys and the embedded database live.")
-    master_key: str = Field(
-        default="", repr=False, description="32 bytes in base64 that seal everything; empty: a file in the data directory."
-    )
-    role: Role = Field(default="all", description="What this process does: answer (api), work (worker), or both.")
+class SettingsInvalid(Exception):
+    """Settings hold what they cannot; the message has a line for each, which names it and says what it is for."""
 
-    host: str = Field(default="127.0.0.1", description="The address that all three listeners bind.")
-    public_port: int = Field(default=8081, ge=0, le=65535, description="Port of the public API.")
-    admin_port: int = Field(default=8082, ge=0, le=65535, description="Port of the admin API. Keep it inside.")
-    runner_port: int = Field(default=8083, ge=0, le=65535, description="Port of the runner API.")
-    public_url: str = Field(default="", description="How clients reach the public API. Empty: the host and port above.")
-    runner_url: str = Field(default="", description="How runners reach the runner API. Empty: the host and port above.")
 
-    lease: timedelta = Field(default=timedelta(seconds=30), description="How long a runner may be silent before its job is given up.")
-    heartbeat: timedelta = Field(default=timedelta(seconds=5), description="How often runners say that they live.")
-    unhealthy_after: timedelta = Field(default=timedelta(seconds=15), description="How old the last heartbeat of a healthy runner may be.")
-    allow_local_platform: bool = Field(
-        default=False, description="Allow apps of runner type `local`, whose runner runs tenant code on this host. `up` allows it."
-    )
-    local_sources: Annotated[list[Path], NoDecode] = Field(
-        default=[], description="Directories below which path and file:// sources may lie, separated by colons."
-    )
-    api_connections: int = Field(default=12, ge=2, description="Database connections for requests.")
-    engine_connections: int = Field(default=5, ge=3, description="Database connections for workflows and sweeps.")
-    log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="How much the process says on stderr.")
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What an operator can set. The names in the environment are these in capitals after `EXCLAVE_`; an empty one is not set.
 
-    @field_validator("lease", "heartbeat", "unhealthy_after", mode="before")
-    @classmethod
-    def _seconds(cls, value: object) -> object:
-        """A plain number counts seconds; `PT1M30S` and `00:01:30` work as well."""
-        with contextlib.suppress(ValueError):
-            return float(value) if isinstance(value, str) else value
-        return value
+    A duration is a number of seconds, or as ISO 8601 has it: `PT1M30S`.
+    """
 
-    @field_validator("local_sources", mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        return [part for part in value.split(os.pathsep) if part] if isinstance(value, str) else value
+    database_url: Annotated[str, says("PostgreSQL 15 or newer, `postgresql://user:password@host:5432/name`. `up` has its own.")] = ""
+    owner_url: Annotated[str, says("The owner of the schema, for `migrate`. Empty: the database URL.")] = ""
+    data_dir: Annotated[Path, says("Where blobs, keys and the embedded database live.")] = Path()
+    master_key: Annotated[str, says("32 bytes in base64 that seal everything; empty: a file in the data directory.")] = ""
+    role: Annotated[Role, says("What this process does: answer (api), work (worker), or both (all).")] = "all"
+
+    host: Annotated[str, says("The address that all three listeners bind.")] = "127.0.0.1"
+    public_port: Annotated[Port, says("Port of the public API.")] = 8081
+    admin_port: Annotated[Port, says("Port of the admin API. Keep it inside.")] = 8082
+    runner_port: Annotated[Port, says("Port of the runner API.")] = 8083
+    public_url: Annotated[str, says("How clients reach the public API. Empty: the host and port above.")] = ""
+    runner_url: Annotated[str, says("How runners reach the runner API. Empty: the host and port above.")] = ""
+
+    lease: Annotated[timedelta, says("How long a runner may be silent before its job is given up.")] = timedelta(seconds=30)
+    heartbeat: Annotated[timedelta, says("How often runners say that they live.")] = timedelta(seconds=5)
+    unhealthy_after: Annotated[timedelta, says("How old the last heartbeat of a healthy runner may be.")] = timedelta(seconds=15)
+    allow_local_platform: Annotated[
+        bool, says("Allow apps of runner type `local`, whose runner runs tenant code on this host. `up` allows it.")
+    ] = False
+    local_sources: Annotated[tuple[Path, ...], says("Directories below which path and file:// sources may lie, separated by colons.")] = ()
+    api_connections: Annotated[int, Meta(ge=2), says("Database connections for requests.")] = 12
+    engine_connections: Annotated[int, Meta(ge=3), says("Database connections for workflows and sweeps.")] = 5
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"],
+        says("How much the process says on stderr: debug, info, warning or error."),
+    ] = "info"
+
+    def __repr__(self) -> str:
+        return "Settings(…)"  # with passwords in it
 
     @property
     def public_address(self) -> str:
@@ -85,3 +86,47 @@ class Settings(BaseSettings):
             heartbeat_seconds=self.heartbeat.total_seconds(),
             unhealthy_after_seconds=self.unhealthy_after.total_seconds(),
         )
+
+
+def read(environ: Mapping[str, str]) -> Settings:
+    """Read the settings; raises SettingsInvalid. No message holds a value: some are secret."""
+    found: dict[str, Any] = {}
+    wrong: list[str] = []
+    for setting in msgspec.structs.fields(Settings):
+        name = PREFIX + setting.name.upper()
+        kind: Any = setting.type.__origin__
+        notes: Sequence[Meta] = setting.type.__metadata__
+        if text := environ.get(name):
+            try:
+                found[setting.name] = _read(setting.type, kind, text)
+            except ValueError:
+                what = next(note.description for note in notes if note.description)
+                wrong.append(f"{name} must be {_expected(kind, notes)}. {what}")
+    if wrong:
+        raise SettingsInvalid("\n".join(wrong))
+    return Settings(**found)
+
+
+def _read(setting: Any, kind: Any, text: str) -> Any:
+    """Convert the text to what the setting holds; raises ValueError."""
+    parts: Any = text
+    if kind is bool:
+        parts = _YES_AND_NO.get(text.lower(), text)
+    elif kind == tuple[Path, ...]:
+        parts = [part for part in text.split(os.pathsep) if part]
+    value = msgspec.convert(parts, setting, strict=False, dec_hook=lambda kind, path: kind(path))
+    if kind is timedelta and value <= timedelta():
+        raise ValueError(text)
+    return value
+
+
+def _expected(kind: Any, notes: Sequence[Meta]) -> str:
+    if kind is bool:
+        return "true or false"
+    if kind is timedelta:
+        return "a number of seconds, or a duration such as PT1M30S"
+    if kind is int:
+        least = next(note.ge for note in notes if note.ge is not None)
+        most = next((note.le for note in notes if note.le is not None), None)
+        return f"a whole number of at least {least}" if most is None else f"a whole number from {least} to {most}"
+    return f"one of {', '.join(kind.__args__)}"

@@ -3,12 +3,13 @@
 import asyncio
 import contextlib
 import json
-import os
 import socket
 import subprocess
 from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import Future
 from pathlib import Path
+
+import msgspec
 
 from exclave.kit import postgres
 from exclave.kit.postgres import Cluster
@@ -17,7 +18,7 @@ from exclave.server import runtime as runtimes
 from exclave.server import serve
 from exclave.server.ends import end_of
 from exclave.server.first import FirstAccess, first_access
-from exclave.server.launch import Announce, say
+from exclave.server.launch import say
 from exclave.server.local import LocalRunners
 from exclave.server.runtime import Urls
 from exclave.server.settings import Settings
@@ -30,7 +31,7 @@ async def up(
     environ: Mapping[str, str],
     sockets: dict[str, socket.socket],
     database: "Future[Cluster]",
-    announce: Announce | None,
+    announce: int | None,
 ) -> None:
     """Serve on a PostgreSQL that starts meanwhile, with the local runners, until a signal."""
     if not database.done():  # a first start, most likely: its schema is to be made
@@ -38,7 +39,7 @@ async def up(
     cluster = await asyncio.wrap_future(database)
     urls = Urls(app=cluster.app_url, engine=cluster.engine_url, owner=cluster.owner_url)
     home = settings.data_dir / "server"
-    process = runtimes.make(settings.model_copy(update={"data_dir": home}), urls)
+    process = runtimes.make(msgspec.structs.replace(settings, data_dir=home), urls)
     runners = LocalRunners(process.runtime, home / "runners", environ)
     try:
         runners.end_left_overs()
@@ -84,7 +85,7 @@ async def _end_of(process: "subprocess.Popen[bytes]") -> int:
     return process.wait()
 
 
-def _announce(settings: Settings, access: FirstAccess, announce: Announce | None) -> None:
+def _announce(settings: Settings, access: FirstAccess, announce: int | None) -> None:
     facts = {
         "api_url": settings.public_address,
         "runner_api_url": settings.runner_address,
@@ -96,8 +97,5 @@ def _announce(settings: Settings, access: FirstAccess, announce: Announce | None
     if announce is None:
         say(f"running: public API {settings.public_address}, runner API {settings.runner_address}")
         return
-    temporary = announce.file.with_suffix(".new")
-    temporary.touch(mode=0o600)
-    temporary.write_text(json.dumps(facts))
-    temporary.rename(announce.file)
-    os.close(announce.pipe)
+    with contextlib.suppress(BrokenPipeError), open(announce, "w") as pipe:
+        json.dump(facts, pipe)
