@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -48,6 +48,8 @@ class Advance:
     moment: datetime
     solo: bool = False  # alone in its transaction: flush after each handler, so that a refusal of the database names the step
     written: store.Written = field(default_factory=store.Written)
+    begun: set[str] = field(default_factory=set)  # ids of steps whose rows do not say so yet
+    cloned: set[str] = field(default_factory=set)  # ids of workflows that have steps without a row yet
     batons: list[str] = field(default_factory=list)
     seconds: float = 0.0  # spent on rules and handlers
 
@@ -82,15 +84,16 @@ class Advance:
             return
         partial = sum(step.state == "pending" for step in steps) >= store.WINDOW
         following = rules.next_steps(workflow, steps, self.moment, partial=partial)
-        before = self._satisfied(steps)
         await self._work(ctx, workflow, steps, following, called)
+        if not self.solo:
+            await self._go_on(ctx, workflow, steps, partial=partial)
         if partial and workflow.state == "running" and not rules.next_steps(workflow, steps, self.moment, partial=True).run:
-            # Nothing in the window is free to run: look beyond it. A step whose predecessor ended just now waits for the commit.
-            if self._satisfied(steps) != before:
-                self.written.wakeups.append((workflow.id, None))
-            elif following.run and any(step.state in rules.ACTIVE for step in steps):
+            # Nothing in the window is free to run: look beyond it.
+            ended = [step.id for step in steps if step.id in self.written.steps and step.state in rules.SATISFYING]
+            if (ended or following.run) and any(step.state in rules.ACTIVE for step in steps):
                 # Most often nothing there may run: the statement that writes this advance looks, and wakes another only if something may.
                 self.written.beyond[workflow.id] = [step.id for step in steps]
+                self.written.ended += ended
             elif not any(step.state in rules.ACTIVE for step in steps) or await self._may_run_beyond(workflow, steps):
                 await self._complete(workflow, steps)
                 partial = False
@@ -98,10 +101,16 @@ class Advance:
                 await self._work(ctx, workflow, steps, replace(beyond, look=()), called)
         await self._conclude(workflow, steps, partial=partial)
 
-    def _satisfied(self, steps: list[WorkflowStep]) -> int:
-        return sum(step.state in rules.SATISFYING for step in steps if step.id in self.written.steps)
+    async def _go_on(self, ctx: Ctx, workflow: Workflow, steps: list[WorkflowStep], *, partial: bool) -> None:
+        """Start what may run since steps ended here, in the transaction that writes their end, until nothing more may (decision 0012)."""
+        while workflow.id not in self.cloned and (ready := rules.next_steps(workflow, steps, self.moment, partial=partial).run):
+            aimed = [step for step in steps if step.id in self.begun and step.step_target_id]
+            if aimed:  # whoever follows finds the target of a step by its row
+                await store.aim(self.db, aimed)
+            self.begun.clear()
+            await self._work(ctx, workflow, steps, rules.Next(run=ready), frozenset())
 
-    async def _work(self, ctx: Ctx, workflow: Workflow, steps: list[WorkflowStep], following: rules.Next, called: set[str]) -> None:
+    async def _work(self, ctx: Ctx, workflow: Workflow, steps: list[WorkflowStep], following: rules.Next, called: Set[str]) -> None:
         """Do what the rules say is due: tell handlers what was decided over their steps, look at what waits, run what is ready."""
         touched = [workflow, *{step.id: step for step in (*following.settle, *following.look, *following.run)}.values()]
         store.attach(self.db, *touched)
@@ -172,6 +181,7 @@ class Advance:
 
     async def _run(self, ctx: Ctx, workflow: Workflow, step: WorkflowStep, steps: list[WorkflowStep]) -> None:
         rows.begin(step, by=workflow.created_by_id)
+        self.begun.add(step.id)
         if step.execution_type == "skipped":
             reason = str(step.step_metadata.get("reason", ""))
             await self._carry(ctx, workflow, step, steps, Done(reason))
@@ -233,6 +243,7 @@ class Advance:
         self.written.steps.update((move.step.id, move.step) for move in change.moves)
         self.written.steps.update((other.id, other) for other, _ in change.regrouped)
         if clones:  # whoever waited for the old steps waits for the new ones
+            self.cloned.add(workflow.id)
             self.written.steps.update((other.id, other) for other in steps)
             steps += clones
 

@@ -123,18 +123,18 @@ async def read_all(db: AsyncSession, workflow_id: str) -> list[WorkflowStep]:
     return [_STEP.made(row) for row in await _ALL.records(db, id=workflow_id)]
 
 
-# Is there a pending step of a workflow outside of those read whose predecessors have all ended, as far as committed?
+# Is there a pending step of a workflow outside of those read whose predecessors have all ended, as rows say or `ended` (of this advance)?
 _BEYOND = """exists (
     select 1 from install_workflow_steps s
     where s.install_workflow_id = {id} and s.state = 'pending' and s.id <> all(cast(:known as text[])) and not exists (
         select 1 from jsonb_array_elements_text(s.after) as a(id) join install_workflow_steps p on p.id = a.id
-        where p.state <> all(cast(:satisfying as text[]))))"""
+        where p.state <> all(cast(:satisfying as text[])) and p.id <> all(cast(:ended as text[]))))"""
 _MAY_RUN_BEYOND: Prepared[bool] = Prepared(text(f"select {_BEYOND.format(id=':id')}"))
 
 
 async def may_run_beyond(db: AsyncSession, workflow_id: str, known: Sequence[str]) -> bool:
     """Could a step run that the window left out? Most often none could, and then the rest of the workflow is not read."""
-    found = await _MAY_RUN_BEYOND.records(db, id=workflow_id, known=list(known), satisfying=sorted(SATISFYING))
+    found = await _MAY_RUN_BEYOND.records(db, id=workflow_id, known=list(known), satisfying=sorted(SATISFYING), ended=[])
     return bool(found[0][0])
 
 
@@ -203,6 +203,7 @@ _STEP_WRITTEN = (
     ("settling", "text"), ("error", "text"),
 )  # fmt: skip
 _STEP_SELDOM = (("metadata", "jsonb"), ("args", "jsonb"), ("after", "jsonb"), ("needs", "jsonb"), ("group_retry_idx", "int"))
+_TARGET = (("step_target_id", "text"), ("step_target_type", "text"))
 _SELDOM = frozenset({"step_metadata", "args", "after", "needs", "group_retry_idx"})
 _WORKFLOW_WRITTEN = (
     ("state", "text"), ("status", "jsonb"), ("started_at", "timestamptz"), ("finished_at", "timestamptz"), ("attempts", "int"),
@@ -232,6 +233,7 @@ _WRITE: Prepared[Any] = Prepared(
         "exists(select from wakeup where due <= :moment and workflow_id <> '') as left, exists(select from b) as beyond"
     )
 )
+_WRITE_TARGETS: Prepared[Any] = Prepared(text(_update("install_workflow_steps", _TARGET, "s")))
 _WRITE_SELDOM: Prepared[Any] = Prepared(text(_update("install_workflow_steps", _STEP_SELDOM, "s")))
 _ATTRIBUTE = {"metadata": "step_metadata"}
 _encode = msgspec.json.encode
@@ -244,6 +246,11 @@ def _columns(written: Sequence[tuple[str, str]], changed: Sequence[Any], tag: st
         column = [getattr(row, attribute) for row in changed]
         values[f"{tag}_{name}"] = [_encode(value).decode() for value in column] if kind == "jsonb" else column
     return values
+
+
+async def aim(db: AsyncSession, steps: Sequence[WorkflowStep]) -> None:
+    """Write the targets of steps ahead of the rest."""
+    await _WRITE_TARGETS.run(db, **_columns(_TARGET, steps, "s"))
 
 
 @dataclass(frozen=True)
@@ -272,6 +279,7 @@ class Written:
     workflows: dict[str, Workflow] = field(default_factory=dict)
     wakeups: list[tuple[str, datetime | None]] = field(default_factory=list)
     beyond: dict[str, list[str]] = field(default_factory=dict)  # ids of the steps that were read
+    ended: list[str] = field(default_factory=list)  # ids of steps of those workflows
 
 
 async def write(db: AsyncSession, written: Written, moment: datetime) -> Ahead:
@@ -284,6 +292,7 @@ async def write(db: AsyncSession, written: Written, moment: datetime) -> Ahead:
     look = {
         "beyond": list(written.beyond),
         "known": [step_id for known in written.beyond.values() for step_id in known],
+        "ended": written.ended,
         "satisfying": sorted(SATISFYING) if written.beyond else [],
         "moment": moment,
     }
