@@ -61,3 +61,18 @@ async def test_the_role_of_requests_owns_nothing_and_passes_no_wall(database: Cl
 
 def test_running_the_migrations_again_changes_nothing(database: Cluster) -> None:
     asyncio.run(upgrade(database.owner_url))
+
+
+async def test_no_young_table_is_vacuumed_and_analyzed_each_minute(database: Cluster) -> None:
+    """Each time all plans that read it are made anew. A migration that makes a table says so as 0005 does."""
+    engine = create_async_engine(database.owner_url)
+    statement = text(
+        "select c.relname, coalesce(c.reloptions, '{}') from pg_class c join pg_namespace n on n.oid = c.relnamespace "
+        "where n.nspname = 'public' and c.relkind = 'r'"
+    )
+    async with engine.connect() as connection:
+        tables = (await connection.execute(statement)).all()
+    await engine.dispose()
+    wanted = {f"autovacuum_{what}_threshold=5000" for what in ("vacuum", "vacuum_insert", "analyze")}
+    assert [name for name, options in tables if not wanted <= set(options)] == []
+    assert len(tables) > 60

@@ -53,3 +53,20 @@ async def test_health_needs_no_token_and_the_docs_load_their_script_from_here(cl
     assert (await client.get("/docs/assets/swagger-ui-bundle.js")).status_code == 200
     # The bundled script shows no document of another version ("Unable to render this definition").
     assert (await client.get("/docs/openapi.json")).json()["openapi"].startswith("3.0.")
+
+
+async def test_a_path_says_which_methods_it_has(client: httpx.AsyncClient) -> None:
+    answer = await client.options("/v1/apps")
+    assert (answer.status_code, answer.headers["allow"], answer.content) == (204, "GET, OPTIONS, POST", b"")
+    assert (await client.options("/v1/apps/anything")).headers["allow"] == "DELETE, GET, OPTIONS, PATCH"
+    refused = await client.put("/v1/apps", json={})
+    assert refused.status_code == 405
+    assert "not with this method" in refused.json()["description"]
+
+
+async def test_a_browser_of_another_origin_is_told_what_it_may(client: httpx.AsyncClient) -> None:
+    asked = {"Origin": "https://elsewhere.example", "Access-Control-Request-Method": "PATCH"}
+    answer = await client.options("/v1/apps/anything", headers=asked)
+    assert answer.status_code == 204
+    assert answer.headers["access-control-allow-origin"] in ("*", "https://elsewhere.example")
+    assert "PATCH" in answer.headers["access-control-allow-methods"]

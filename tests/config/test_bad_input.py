@@ -27,11 +27,16 @@ def laid_out(tmp_path, **files: bytes):
     return root
 
 
-def codes_within_a_second(root) -> list[str]:
+# Processor seconds. What takes a fraction of one would take minutes if it grew with the square of its size. How long it takes is for
+# `make fuzz` to say on a quiet machine: a slow one, full of other tests' objects, needs three times as long.
+SOON = 5
+
+
+def codes_soon(root) -> list[str]:
     started = time.process_time()
     found = config.load(root, offline=True).reports
-    formats.text(found)  # processor time: the machine may be busy with something else
-    assert time.process_time() - started < 1
+    formats.text(found)
+    assert time.process_time() - started < SOON
     return [report.code for report in found if report.severity == "error"]
 
 
@@ -95,26 +100,26 @@ def deep(opening: str, closing: str, levels: int) -> bytes:
         ({"actions/a.toml": ACTION.replace(b'"1m"', b'"' + b"1" * 500_000 + b'"') + b'"x"\n'}, "EX-C023"),
     ],
 )
-def test_bad_input_is_a_report_within_a_second(tmp_path, files, code):
-    found = codes_within_a_second(laid_out(tmp_path, **files))
+def test_bad_input_is_a_report_and_soon(tmp_path, files, code):
+    found = codes_soon(laid_out(tmp_path, **files))
     if code:
         assert code in found
 
 
 def test_a_directory_that_is_a_file(tmp_path):
     (tmp_path / "app").write_text("x")
-    assert codes_within_a_second(tmp_path / "app") == ["EX-C001"]
+    assert codes_soon(tmp_path / "app") == ["EX-C001"]
 
 
 def test_a_directory_that_is_not_there(tmp_path):
-    assert codes_within_a_second(tmp_path / "nowhere") == ["EX-C001"]
+    assert codes_soon(tmp_path / "nowhere") == ["EX-C001"]
 
 
 def test_a_file_that_is_a_directory(tmp_path):
     root = laid_out(tmp_path)
     (root / "metadata.toml").unlink()
     (root / "metadata.toml").mkdir()
-    assert "EX-C002" in codes_within_a_second(root)
+    assert "EX-C002" in codes_soon(root)
 
 
 @pytest.mark.parametrize("name", ["metadata.toml", "components/a.toml", "actions/a.sh"])
@@ -138,26 +143,26 @@ def test_a_link_inside_the_directory_is_followed(tmp_path):
 def test_a_directory_that_contains_itself(tmp_path):
     root = laid_out(tmp_path, **{"components/a.toml": COMPONENT})
     (root / "components" / "again").symlink_to(root / "components")
-    assert codes_within_a_second(root) == []
+    assert codes_soon(root) == []
 
 
 def test_a_named_pipe_does_not_hold_the_loader(tmp_path):
     root = laid_out(tmp_path)
     (root / "components").mkdir()
     os.mkfifo(root / "components" / "a.toml")
-    assert codes_within_a_second(root) == ["EX-C004"]
+    assert codes_soon(root) == ["EX-C004"]
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_a_file_that_may_not_be_read(tmp_path):
     root = laid_out(tmp_path)
     (root / "runner.toml").chmod(0)
-    assert "EX-C004" in codes_within_a_second(root)
+    assert "EX-C004" in codes_soon(root)
 
 
 def test_a_source_that_names_itself(tmp_path):
     root = laid_out(tmp_path, **{"components/a.toml": b'source = "./a.toml"\n' + COMPONENT})
-    assert codes_within_a_second(root) == []
+    assert codes_soon(root) == []
 
 
 SEEDS = [COMPONENT, ACTION + b'"x"\n', *FILES.values(), b'[[policy]]\ntype = "sandbox"\ncontents = "a: 1"\n']

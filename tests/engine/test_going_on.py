@@ -12,7 +12,7 @@ async def transactions(stage: Stage, workflow_id: str) -> dict[str, str]:
     """The transaction that wrote each step's row last, as the database says."""
     async with stage.runtime.sweep() as ctx:
         wanted = text("select name, xmin::text from install_workflow_steps where install_workflow_id = :id")
-        return {name: xmin for name, xmin in (await ctx.db.execute(wanted, {"id": workflow_id})).all()}
+        return dict((await ctx.db.execute(wanted, {"id": workflow_id})).all())  # type: ignore[arg-type]
 
 
 async def test_a_step_starts_with_the_end_of_what_it_waits_for(stage: Stage) -> None:
@@ -36,7 +36,7 @@ async def test_an_approved_plan_is_applied_with_its_approval(stage: Stage) -> No
 
 async def test_a_follower_that_raises_takes_nothing_back(stage: Stage) -> None:
     async def effect(ctx: Ctx, step: WorkflowStep) -> Outcome:
-        await ctx.db.execute(text("update install_workflow_steps set metadata = '{\"done\": \"1\"}' where id = :id"), {"id": step.id})
+        await ctx.db.execute(text('update install_workflow_steps set metadata = \'{"done": "1"}\' where id = :id'), {"id": step.id})
         return Done("it was done")
 
     def bad(ctx: Ctx, step: WorkflowStep) -> Outcome:

@@ -58,6 +58,8 @@ def _window(line: str, column: int) -> tuple[str, int]:
 
 def printable(text: str) -> str:
     """Replace what would steer a terminal."""
+    if text.isprintable():
+        return text
     return "".join(char if char.isprintable() or char == "\t" else "\N{REPLACEMENT CHARACTER}" for char in text)
 
 
