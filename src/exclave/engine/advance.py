@@ -81,7 +81,10 @@ class Advance:
         ctx = self.ctx.acting_as(actor)
         if workflow.state == "pending":
             await self._start(ctx, workflow)
-            return
+            if self.solo:
+                self.written.wakeups.append((workflow.id, None))
+                return
+            steps = (await store.eat_and_read(self.db, [workflow.id]))[workflow.id]
         partial = sum(step.state == "pending" for step in steps) >= store.WINDOW
         following = rules.next_steps(workflow, steps, self.moment, partial=partial)
         await self._work(ctx, workflow, steps, following, called)
@@ -165,9 +168,10 @@ class Advance:
                     raise LookupError(f"no workflow type {workflow.type!r} is registered here")
                 store.attach(self.db, workflow)
                 groups = await definition(ctx, workflow)
-                self.db.add_all(rows.make(workflow, groups))
-                if self.solo:
-                    await self.db.flush()
+                made = rows.make(workflow, groups)
+                self.db.add_all(made)
+                await self.db.flush()
+                store.detach(self.db, *made)
             except Exception as error:
                 raise Raised(workflow_id, "", error) from error
             finally:
@@ -177,7 +181,6 @@ class Advance:
         workflow.attempts = 0
         workflow.status = moved(workflow.status, "in-progress", by=workflow.created_by_id)
         self.written.workflows[workflow.id] = workflow
-        self.written.wakeups.append((workflow.id, None))
 
     async def _run(self, ctx: Ctx, workflow: Workflow, step: WorkflowStep, steps: list[WorkflowStep]) -> None:
         rows.begin(step, by=workflow.created_by_id)

@@ -80,7 +80,6 @@ class LocalRunners:
     async def _start(self, runner_id: str, mode: str) -> None:
         work = self._directory / runner_id
         work.mkdir(parents=True, exist_ok=True, mode=0o700)
-        token = await runners.local_token(self._runtime, runner_id, TOKEN_LIFE)
         kept = (
             "PATH", "EXCLAVE_TERRAFORM", "EXCLAVE_LOCAL_SOURCES", "EXCLAVE_RUNNER_DRAIN_SECONDS", "LANG", "SSL_CERT_FILE", "SSL_CERT_DIR",
         )  # fmt: skip
@@ -99,6 +98,11 @@ class LocalRunners:
                 stdin=asyncio.subprocess.PIPE, stdout=output, stderr=output, env=environ, cwd=work, start_new_session=True,
             )  # fmt: skip
         assert process.stdin is not None
+        try:  # while it imports its program
+            token = await runners.local_token(self._runtime, runner_id, TOKEN_LIFE)
+        except BaseException:
+            process.kill()
+            raise
         process.stdin.write(token.encode())
         process.stdin.close()
         (self._directory / f"{runner_id}.pid").write_text(str(process.pid))

@@ -6,10 +6,6 @@ sequence number never misses a record that was committed late.
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-from sqlalchemy import ARRAY, BigInteger, Integer, Text, cast, column, func, literal, select
-from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from exclave.domain.logs import queries
 from exclave.domain.logs.models import LogRecord, LogStream
@@ -72,63 +68,17 @@ async def append(ctx: Ctx, stream_id: str, records: Sequence[Record]) -> int:
 
     Raises `NotFound` for a stream of somebody else, `Conflict` for a closed one.
     """
-    turn = queries.by_id(ctx.actor, stream_id).with_only_columns(LogStream.org_id, LogStream.open).with_for_update(key_share=True)
-    stream = (await ctx.db.execute(turn)).first()
-    if stream is None:
+    turn = await queries.TURN.records(ctx.db, stream=stream_id, org=ctx.org_id)
+    if not turn:
         raise errors.NotFound(f"no log stream {stream_id}")
-    if not stream.open:
+    if not turn[0]["open"]:
         raise errors.Conflict(f"the log stream {stream_id} is closed")
     if not records:
         return 0
-    texts = ("execution_id", "severity_text", "service_name", "body", "runner_id", "job_id", "step", "trace_id", "span_id",
-             "scope_name", "resource_attributes", "log_attributes")  # fmt: skip
-    numbers = ("client_seq", "timestamp", "severity_number")
-    arrays = [literal([getattr(each, name) for each in records], type_=ARRAY(Text)) for name in texts]
-    arrays += [literal([getattr(each, name) for each in records], type_=ARRAY(BigInteger)) for name in numbers]
-    given = (
-        func.unnest(*arrays)
-        .table_valued(*(column(name, Text) for name in texts), *(column(name, BigInteger) for name in numbers), with_ordinality="place")
-        .render_derived(name="given")
-    )
-    moment = time.now()
-    lines = select(
-        literal(stream.org_id),
-        literal(stream_id),
-        given.c.execution_id,
-        given.c.client_seq,
-        literal(moment),
-        given.c.timestamp,
-        cast(given.c.severity_number, Integer),
-        given.c.severity_text,
-        given.c.service_name,
-        given.c.body,
-        given.c.runner_id,
-        given.c.job_id,
-        given.c.step,
-        given.c.trace_id,
-        given.c.span_id,
-        given.c.scope_name,
-        cast(given.c.resource_attributes, JSONB),
-        cast(given.c.log_attributes, JSONB),
-    ).order_by(given.c.place)
-    statement = (
-        insert(LogRecord)
-        .from_select(
-            [
-                "org_id", "log_stream_id", "runner_job_execution_id", "client_seq", "created_at", "timestamp", "severity_number",
-                "severity_text", "service_name", "body", "runner_id", "runner_job_id", "runner_job_execution_step", "trace_id",
-                "span_id", "scope_name", "resource_attributes", "log_attributes",
-            ],
-            lines,
-            include_defaults=False,
-        )
-        .on_conflict_do_nothing(
-            index_elements=[LogRecord.log_stream_id, LogRecord.runner_job_execution_id, LogRecord.client_seq]
-        )
-    )  # fmt: skip
-    result: Any = await ctx.db.execute(statement)
+    given = {name: [getattr(each, name) for each in records] for name in queries.GIVEN}
+    new = await queries.APPEND.records(ctx.db, org=turn[0]["org_id"], stream=stream_id, moment=time.now(), **given)
     ctx.poke(f"log:{stream_id}")
-    return int(result.rowcount)
+    return len(new)
 
 
 async def page(ctx: Ctx, stream_id: str, *, after: int = 0, newest_first: bool = False, limit: int = PAGE) -> LogPage:
