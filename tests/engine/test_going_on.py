@@ -15,6 +15,12 @@ async def transactions(stage: Stage, workflow_id: str) -> dict[str, str]:
         return dict((await ctx.db.execute(wanted, {"id": workflow_id})).all())  # type: ignore[arg-type]
 
 
+async def test_a_workflow_starts_with_all_that_may_run(stage: Stage) -> None:
+    workflow = await stage.start([Group((do("one"), do("two"), wait("three")))])
+    assert await stage.loop.once() == 1
+    assert await stage.statuses(workflow) == {"one": "success", "two": "success", "three": "in-progress"}
+
+
 async def test_a_step_starts_with_the_end_of_what_it_waits_for(stage: Stage) -> None:
     workflow = await stage.run([Group((wait("one"), do("two"), wait("three"))), Group((wait("four"),))])
     await stage.finish("on-one")

@@ -63,12 +63,12 @@ async def test_a_step_reads_at_once_what_it_works_on(runtime, org):
         ("runner.await_healthy", "run"): 1,
         ("sandbox.plan", "run"): 2,  # all of the place, and the document
         ("sandbox.plan", "then"): 1,
-        ("sandbox.apply", "run"): 2,  # the run, and its plan with the approval
+        ("sandbox.apply", "run"): 3,  # what the end of the plan left to write, the run, and its plan with the approval
         ("sandbox.apply", "then"): 3,  # the run, the turn, the version
         ("secrets.sync", "run"): 1,
         ("sandbox.dns", "run"): 1,
-        ("deploy.plan", "run"): 3,  # the place, the build, the document
+        ("deploy.plan", "run"): 4,  # what the step before left to write, the place, the build, the document
         ("deploy.plan", "then"): 1,
-        ("deploy.apply", "run"): 2,
+        ("deploy.apply", "run"): 3,
         ("deploy.apply", "then"): 3,
     }
