@@ -74,5 +74,6 @@ async def test_no_young_table_is_vacuumed_and_analyzed_each_minute(database: Clu
         tables = (await connection.execute(statement)).all()
     await engine.dispose()
     wanted = {f"autovacuum_{what}_threshold=5000" for what in ("vacuum", "vacuum_insert", "analyze")}
+    wanted.add("vacuum_truncate=off")  # else it locks everybody out of a table to shorten it
     assert [name for name, options in tables if not wanted <= set(options)] == []
     assert len(tables) > 60

@@ -81,6 +81,25 @@ async def test_a_follower_finds_the_target_of_what_began_just_before_it(stage: S
     assert wrote["first"] == wrote["second"]
 
 
+async def test_a_follower_beyond_what_is_read_at_once_finds_the_target_too(stage: Stage) -> None:
+    found: list[str] = []
+
+    def aims(ctx: Ctx, step: WorkflowStep) -> Outcome:
+        step.step_target_id, step.step_target_type = f"target-{step.name}", "things"
+        return Done()
+
+    async def looks(ctx: Ctx, step: WorkflowStep) -> Outcome:
+        wanted = text("select step_target_id from install_workflow_steps where id = any(cast(:ids as text[]))")
+        found.extend((await ctx.db.execute(wanted, {"ids": step.after})).scalars())
+        return Done()
+
+    names = [f"step {number}" for number in range(12)]
+    stage.world.script |= dict.fromkeys(names, aims) | {"last": looks, "step 5": looks, "step 6": looks}
+    workflow = await stage.run([Group((*map(do, names), do("last")))])
+    assert await stage.status(workflow) == "success"
+    assert found == ["target-step 4", "", "target-step 11"]
+
+
 async def test_what_waits_far_down_the_list_starts_with_the_end_too(stage: Stage) -> None:
     """It stands behind more pending steps than are read at once, and is found by the statement that writes the end."""
     chain = Group((wait("slow"), *(do(f"chain {number}") for number in range(30))), key="chain", after=())

@@ -99,6 +99,7 @@ class Advance:
                 self.written.ended += ended
             elif not any(step.state in rules.ACTIVE for step in steps) or await self._may_run_beyond(workflow, steps):
                 await self._complete(workflow, steps)
+                await self._aim(steps)
                 partial = False
                 beyond = rules.next_steps(workflow, steps, self.moment)
                 await self._work(ctx, workflow, steps, replace(beyond, look=()), called)
@@ -107,11 +108,15 @@ class Advance:
     async def _go_on(self, ctx: Ctx, workflow: Workflow, steps: list[WorkflowStep], *, partial: bool) -> None:
         """Start what may run since steps ended here, in the transaction that writes their end, until nothing more may (decision 0012)."""
         while workflow.id not in self.cloned and (ready := rules.next_steps(workflow, steps, self.moment, partial=partial).run):
-            aimed = [step for step in steps if step.id in self.begun and step.step_target_id]
-            if aimed:  # whoever follows finds the target of a step by its row
-                await store.aim(self.db, aimed)
-            self.begun.clear()
+            await self._aim(steps)
             await self._work(ctx, workflow, steps, rules.Next(run=ready), frozenset())
+
+    async def _aim(self, steps: list[WorkflowStep]) -> None:
+        """Write the targets of steps that began here: whoever follows finds them by the row."""
+        aimed = [step for step in steps if step.id in self.begun and step.step_target_id]
+        if aimed:
+            await store.aim(self.db, aimed)
+        self.begun.difference_update(step.id for step in steps)
 
     async def _work(self, ctx: Ctx, workflow: Workflow, steps: list[WorkflowStep], following: rules.Next, called: Set[str]) -> None:
         """Do what the rules say is due: tell handlers what was decided over their steps, look at what waits, run what is ready."""
