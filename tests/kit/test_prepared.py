@@ -5,7 +5,7 @@ from sqlalchemy import ARRAY, Select, String, any_, bindparam, func, select, upd
 
 from exclave.domain.apps.models import App, AppConfig
 from exclave.domain.audit.models import AuditRow
-from exclave.kit import errors
+from exclave.kit import errors, prepared
 from exclave.kit.context import Ctx, Runtime
 from exclave.kit.prepared import Prepared, _Entity, by_id
 from tests import factories, statements
@@ -126,3 +126,11 @@ async def test_every_statement_of_the_product_is_known_to_the_database(runtime: 
                 await driver.prepare(prepared._make().text)
             except Exception as error:
                 pytest.fail(f"{name}: {error}")
+
+
+def test_every_statement_of_the_product_can_be_compiled_ahead() -> None:
+    import exclave.server.serve  # noqa: F401 - all that a server has
+
+    prepared.compile_all()
+    assert len(prepared._every) > 70
+    assert [statement for statement in prepared._every if statement._made is None] == []
