@@ -16,9 +16,11 @@ async def transactions(stage: Stage, workflow_id: str) -> dict[str, str]:
 
 
 async def test_a_workflow_starts_with_all_that_may_run(stage: Stage) -> None:
-    workflow = await stage.start([Group((do("one"), do("two"), wait("three")))])
-    assert await stage.loop.once() == 1
+    workflow = await stage.run([Group((do("one"), do("two"), wait("three")))])
     assert await stage.statuses(workflow) == {"one": "success", "two": "success", "three": "in-progress"}
+    async with stage.runtime.sweep() as ctx:
+        began = await ctx.db.execute(text("select xmin::text from install_workflows where id = :id"), {"id": workflow})
+        assert set((await transactions(stage, workflow)).values()) == {began.scalar_one()}
 
 
 async def test_a_step_starts_with_the_end_of_what_it_waits_for(stage: Stage) -> None:
