@@ -1,4 +1,4 @@
-"""Templates that want out, or want everything: each is refused cleanly, soon, and leaves the state alone."""
+"""Templates that want out, or want everything: each is refused cleanly, within a second, and leaves the state alone."""
 
 import resource
 from copy import deepcopy
@@ -38,28 +38,25 @@ BUILT = {
 }
 
 
-SOON = 5  # seconds of the thread; each takes a fraction of one, and minutes if it grew with the square of its size
-
-
 def refused(text: str) -> template.TemplateError:
     """Render an attack and return how it was refused, within the bounds that hold for every template."""
     state = deepcopy(STATE)
     start = thread_time()
     with pytest.raises(template.TemplateError) as caught:
         template.parse(text).execute(state)
-    assert thread_time() - start < SOON
+    assert thread_time() - start < 1
     assert state == STATE
     assert len(str(caught.value)) < 1_000
     return caught.value
 
 
 @pytest.mark.parametrize("text", WRITTEN)
-def test_an_attack_is_refused_soon(text):
+def test_an_attack_is_refused_within_a_second(text):
     refused(text)
 
 
 @pytest.mark.parametrize("name", BUILT)
-def test_a_built_attack_is_refused_soon(name):
+def test_a_built_attack_is_refused_within_a_second(name):
     refused(BUILT[name])
 
 
