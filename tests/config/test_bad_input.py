@@ -29,7 +29,7 @@ def laid_out(tmp_path, **files: bytes):
 
 # Processor seconds. What takes a fraction of one would take minutes if it grew with the square of its size. How long it takes is for
 # `make fuzz` to say on a quiet machine: a slow one, full of other tests' objects, needs three times as long.
-SOON = 5
+SOON = 3
 
 
 def codes_soon(root) -> list[str]:
