@@ -31,15 +31,15 @@ def sent() -> Iterator[list[Statement]]:
     def note(_connection: object, _cursor: object, text: str, values: Any, *_rest: object) -> None:
         found.append(Statement(text, values))
 
-    fetch = session._fetch
+    fetch = session.fetch
 
-    async def noted(driver: Any, text: str, values: Sequence[Any]) -> Any:
+    async def noted(driver: Any, text: str, values: Sequence[Any], **more: Any) -> Any:
         found.append(Statement(text, values))
-        return await fetch(driver, text, values)
+        return await fetch(driver, text, values, **more)
 
     event.listen(Engine, "before_cursor_execute", note)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(session, "_fetch", noted)
+        patched.setattr(session, "fetch", noted)
         try:
             yield found
         finally:

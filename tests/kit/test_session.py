@@ -6,13 +6,15 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm.exc import StaleDataError
 
+from exclave.domain.accounts.models import Account
 from exclave.domain.apps.models import App
 from exclave.domain.audit.models import AuditRow
 from exclave.domain.orgs.models import OrgKey
 from exclave.engine.models import Wakeup
-from exclave.kit import errors
+from exclave.kit import errors, time
 from exclave.kit.context import Ctx, Runtime
 from exclave.kit.db import Encrypted, Row
+from exclave.kit.ids import new_id
 from exclave.kit.prepared import Prepared
 from exclave.kit.session import decoded, on_driver
 from tests import factories, statements
@@ -226,3 +228,26 @@ async def test_a_new_row_takes_what_its_table_has_and_nothing_else(runtime: Runt
     assert (len(made.id), made.id[:3]) == (26, App.prefix)
     await save(runtime, org, made)
     assert (await stored(runtime, made))["name"] == "one by one"
+
+
+async def test_what_was_changed_goes_over_in_the_same_words_whatever_its_order(runtime: Runtime, org: factories.OrgWithToken) -> None:
+    """Each connection learns a statement anew, at the worst of times: when many are wanted at once."""
+    texts = set()
+    for turn in range(8):
+        made = {"org_id": org.id, "created_by_id": org.actor.account_id}
+        rows = [
+            App(name=f"order-{turn}", **made),
+            AuditRow(action="create", object_type="apps", object_id="x", details={}, **made),
+            Account(email="order@example.com", subject=new_id("auth"), account_type="auth0"),
+        ]
+        async with runtime.sweep() as ctx:
+            ctx.db.add_all(rows)
+        async with runtime.sweep() as ctx:
+            changed = [await ctx.db.get(type(row), row.id) for row in rows]
+            for row in changed if turn % 2 else reversed(changed):
+                assert row is not None
+                row.updated_at = time.now()
+            with statements.sent() as sent:
+                await ctx.db.flush()
+            texts |= {each.text for each in sent}
+    assert len(texts) == 1

@@ -2,7 +2,8 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,9 +13,10 @@ from sqlalchemy.exc import DBAPIError
 
 from exclave.domain.accounts.models import Account
 from exclave.kit import errors
-from exclave.kit.context import Ctx, Runtime
+from exclave.kit.context import SYSTEM, Actor, Ctx, Runtime
 from exclave.kit.ids import new_id
-from exclave.kit.session import on_driver
+from exclave.kit.session import on_driver, sent_on_driver
+from exclave.kit.transaction import Opening
 from tests.conftest import make_runtime
 
 
@@ -249,3 +251,156 @@ async def test_a_connection_that_is_too_old_is_replaced(runtime: Runtime) -> Non
     async with runtime.sweep() as ctx:
         await backend(ctx)
     assert pool.checkedout() == 0
+
+
+# A transaction of one statement.
+
+
+async def test_a_transaction_of_one_statement_commits_by_itself(runtime: Runtime) -> None:
+    mark = new_id("inw")
+
+    async def write_and_fail() -> None:
+        async with runtime.request(SYSTEM, once=True) as ctx:
+            await on_driver(ctx.db, _MARK, (mark,))
+            raise errors.Invalid("too late")
+
+    with pytest.raises(errors.Invalid):
+        await write_and_fail()
+    assert await _marks(runtime, mark) == 1
+
+
+async def test_one_statement_is_all_that_it_has(runtime: Runtime) -> None:
+    async def twice(ctx: Ctx) -> None:
+        await on_driver(ctx.db, "select 1", ())
+        await on_driver(ctx.db, "select 1", ())
+
+    async def by_orm(ctx: Ctx) -> None:
+        await ctx.db.execute(text("select 1"))
+
+    async def added(ctx: Ctx) -> None:
+        await on_driver(ctx.db, "select 1", ())
+        ctx.db.add(Account(email="x@example.com", subject=new_id("auth"), account_type="auth0"))
+
+    async def without_waiting(ctx: Ctx) -> None:
+        await sent_on_driver(ctx.db, "delete from wakeup where workflow_id = $1", ("nobody",))
+
+    async def run(wrong: Callable[[Ctx], Awaitable[None]]) -> None:
+        async with runtime.request(SYSTEM, once=True) as ctx:
+            await wrong(ctx)
+
+    for wrong in (twice, by_orm, added, without_waiting):
+        with pytest.raises(RuntimeError, match="one statement"):
+            await run(wrong)
+        async with runtime.request(SYSTEM) as ctx:
+            assert [tuple(row) for row in await on_driver(ctx.db, "select 1", ())] == [(1,)]
+
+
+@pytest.mark.parametrize("once", [False, True])
+async def test_the_opening_is_in_the_transaction_whether_the_connection_knows_the_statement_or_not(runtime: Runtime, once: bool) -> None:
+    """And its settings end with it: nobody gets a connection that says who asked before."""
+    actor = Actor(account_id="", org_id=new_id("org"), org_ids=("org one", 'org "two"'))
+    asked = f"select current_setting('exclave.org_id', true), current_setting('exclave.org_ids', true), '{new_id('inw')}'"
+    for _ in range(3):
+        async with runtime.request(actor, once=once) as ctx:
+            (found,) = await on_driver(ctx.db, asked, ())
+            assert tuple(found)[:2] == (actor.org_id, 'org one,org "two"')
+        async with runtime.unknown() as ctx:
+            (found,) = await on_driver(ctx.db, asked, ())
+            assert tuple(found)[:2] in (("", ""), (None, None))
+
+
+@pytest.mark.parametrize("once", [False, True])
+@pytest.mark.parametrize("statement", ["select 1 from no_such_table where $1 = $2", "select $1::text, 1 / length($2)"])
+async def test_an_opening_that_fails_is_told_and_leaves_a_connection_that_others_can_use(
+    runtime: Runtime, once: bool, statement: str
+) -> None:
+    async def run(asking: bool) -> None:
+        async with runtime.request(SYSTEM, Opening(statement, ("", "")), once=once) as ctx:
+            if asking:
+                await on_driver(ctx.db, "select 1", ())
+            raise errors.Invalid("not asked")  # whose rollback must not wait for an answer that does not come
+
+    mark = new_id("inw")
+    for asking in (True, False):
+        with pytest.raises((DBAPIError, errors.Invalid)):
+            await asyncio.wait_for(run(asking), 10)
+    async with runtime.sweep() as ctx:
+        await on_driver(ctx.db, _MARK, (mark,))
+    assert await _marks(runtime, mark) == 1
+
+
+async def test_one_statement_that_is_given_up_is_not_left_to_the_next(runtime: Runtime) -> None:
+    async def slow() -> None:
+        async with runtime.request(SYSTEM, once=True) as ctx:
+            await on_driver(ctx.db, "select pg_sleep(5)", ())
+
+    for _ in range(3):
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(slow(), 0.05)
+        async with runtime.request(SYSTEM, once=True) as ctx:
+            assert [tuple(row) for row in await on_driver(ctx.db, "select 1", ())] == [(1,)]
+
+
+# What is sent and not waited for.
+
+_SENT = "insert into wakeup (workflow_id, waited_for, due) values ($1, coalesce($2, ''), coalesce($3::timestamptz, now()))"
+
+
+async def test_what_is_sent_is_there_for_the_next_statement_and_goes_with_the_transaction(runtime: Runtime) -> None:
+    kept, dropped = new_id("inw"), new_id("inw")
+    async with runtime.sweep() as ctx:
+        await sent_on_driver(ctx.db, _SENT, (kept, None, None))
+        seen = await on_driver(ctx.db, "select 1 from wakeup where workflow_id = $1", (kept,))
+        await sent_on_driver(ctx.db, _SENT, (kept, None, None))  # the last of a transaction
+    assert len(seen) == 1
+
+    async def fail() -> None:
+        async with runtime.sweep() as ctx:
+            await sent_on_driver(ctx.db, _SENT, (dropped, None, None))
+            raise errors.Invalid("no")
+
+    with pytest.raises(errors.Invalid):
+        await fail()
+    assert (await _marks(runtime, kept), await _marks(runtime, dropped)) == (2, 0)
+
+
+async def test_what_is_sent_comes_as_it_was(runtime: Runtime) -> None:
+    mark, due = new_id("inw"), datetime(2031, 2, 3, 4, 5, 6, 789, tzinfo=UTC)
+    odd = 'a "b" \\ {c}, null'
+    several = """insert into wakeup (workflow_id, waited_for, due)
+        select $1, coalesce(one, 'none'), $2::timestamptz + $3::interval from unnest($4::text[]) one"""
+    async with runtime.sweep() as ctx:
+        await sent_on_driver(ctx.db, _SENT, (mark, odd, due))
+        await sent_on_driver(ctx.db, several, (mark, due, timedelta(days=1, seconds=0.5), ["", odd, None, "NULL", "é"]))
+    async with runtime.sweep() as ctx:
+        rows = await on_driver(ctx.db, "select waited_for, due from wakeup where workflow_id = $1 order by id", (mark,))
+    later = due + timedelta(days=1, seconds=0.5)
+    assert [tuple(row) for row in rows] == [(odd, due), *((one, later) for one in ("", odd, "none", "NULL", "é"))]
+    with pytest.raises(TypeError, match="a dict cannot be sent"):
+        async with runtime.sweep() as ctx:
+            await sent_on_driver(ctx.db, _SENT, (mark, {}, None))
+
+
+@pytest.mark.parametrize("then", ["nothing", "a statement", "its own failure", "a row"])
+async def test_what_is_sent_and_fails_is_told_and_nothing_stays(runtime: Runtime, then: str) -> None:
+    mark = new_id("inw")
+
+    async def run() -> None:
+        async with runtime.sweep() as ctx:
+            await on_driver(ctx.db, _MARK, (mark,))
+            await sent_on_driver(
+                ctx.db, "insert into wakeup (workflow_id, due) select $1, now() + (1 / length($2)) * interval '1 s'", (mark, "")
+            )
+            if then == "a statement":
+                await on_driver(ctx.db, "select 1", ())
+            if then == "a row":
+                ctx.db.add(Account(email="y@example.com", subject=mark, account_type="auth0"))
+            if then == "its own failure":
+                raise errors.Invalid("its own")
+
+    with pytest.raises(errors.Invalid if then == "its own failure" else DBAPIError):
+        await asyncio.wait_for(run(), 10)
+    assert await _marks(runtime, mark) == 0
+    for _ in range(3):
+        async with runtime.sweep() as ctx:
+            assert [tuple(row) for row in await on_driver(ctx.db, "select 1", ())] == [(1,)]

@@ -75,7 +75,7 @@ async def start(
 
 async def wake(ctx: Ctx, workflow_id: str, *, due: datetime | None = None) -> None:
     """Have a workflow looked at after this commit, or at `due`."""
-    await _WAKE.run(ctx.db, workflow=workflow_id, due=due)
+    await _WAKE.send(ctx.db, workflow=workflow_id, due=due)
     ctx.poke(TOPIC)
 
 
@@ -84,7 +84,7 @@ async def wake_waiting(ctx: Ctx, on: str) -> None:
 
     A second look follows one second later, for a step that began to wait at this very moment and could not be seen from here.
     """
-    await _WAKE_WAITING.run(ctx.db, on=on, later=SECOND_LOOK)
+    await _WAKE_WAITING.send(ctx.db, on=on, later=SECOND_LOOK)
     ctx.poke(TOPIC)
 
 

@@ -194,7 +194,7 @@ async def turns(db: AsyncSession, pending: Sequence[Workflow]) -> tuple[set[str]
 
 async def pass_on(db: AsyncSession, keys: Sequence[str]) -> None:
     """Wake the oldest unfinished workflow of each key."""
-    await _BATON.run(db, keys=sorted(set(keys)))
+    await _BATON.send(db, keys=sorted(set(keys)))
 
 
 _STEP_WRITTEN = (
@@ -250,7 +250,7 @@ def _columns(written: Sequence[tuple[str, str]], changed: Sequence[Any], tag: st
 
 async def aim(db: AsyncSession, steps: Sequence[WorkflowStep]) -> None:
     """Write the targets of steps ahead of the rest."""
-    await _WRITE_TARGETS.run(db, **_columns(_TARGET, steps, "s"))
+    await _WRITE_TARGETS.send(db, **_columns(_TARGET, steps, "s"))
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ from exclave.kit.blobs import Blobs
 from exclave.kit.bus import Bus
 from exclave.kit.crypto import Master
 from exclave.kit.events import Events
-from exclave.kit.session import on_driver, transaction
+from exclave.kit.session import on_driver
+from exclave.kit.transaction import Opening, transaction
 
 
 @dataclass(frozen=True)
@@ -75,26 +76,26 @@ class Runtime:
     blobs: Blobs
     settings: "Facts"
 
-    @contextlib.asynccontextmanager
-    async def request(self, actor: Actor) -> AsyncIterator[Ctx]:
-        """Open the one transaction of a request: org in the session, so that row-level security knows who asks."""
-        async with self._transaction(self.app(), actor) as ctx:
-            await enter(ctx.db, actor)
-            yield ctx
+    def request(self, actor: Actor, opening: Opening | None = None, *, once: bool = False) -> AbstractAsyncContextManager[Ctx]:
+        """Open the one transaction of a request: org in the session, so that row-level security knows who asks. `opening`: what tells it,
+        where the actor alone shall not; `once`: see `kit.transaction.transaction`."""
+        return self._transaction(self.app(), actor, opening or _entering(actor), once=once)
 
     def unknown(self) -> AbstractAsyncContextManager[Ctx]:
         """Open the transaction of a request whose caller is not known yet: row-level security shows nothing until it is."""
         return self._transaction(self.app(), SYSTEM)
 
     def sweep(self, actor: Actor = SYSTEM, *, durable: bool = True) -> AbstractAsyncContextManager[Ctx]:
-        """Open a transaction across orgs, for workflows and sweeps. `durable`: see `kit.session.transaction`."""
+        """Open a transaction across orgs, for workflows and sweeps. `durable`: see `kit.transaction.transaction`."""
         return self._transaction(self.engine(), actor, durable=durable)
 
     @contextlib.asynccontextmanager
-    async def _transaction(self, session: AsyncSession, actor: Actor, *, durable: bool = True) -> AsyncIterator[Ctx]:
+    async def _transaction(
+        self, session: AsyncSession, actor: Actor, opening: Opening | None = None, *, durable: bool = True, once: bool = False
+    ) -> AsyncIterator[Ctx]:
         ctx = Ctx(db=session, actor=actor, runtime=self)
         try:
-            async with transaction(session, durable=durable):
+            async with transaction(session, opening, durable=durable, once=once):
                 yield ctx
         except DBAPIError as error:
             raise _translated(error) from error
@@ -118,11 +119,18 @@ class Facts:
 
 
 async def enter(db: AsyncSession, actor: Actor) -> None:
-    """Tell row-level security who asks, for the rest of the transaction."""
-    await on_driver(db, _ENTER, (actor.org_id, ",".join(actor.org_ids)))
+    """Tell row-level security who asks from here on, for the rest of the transaction."""
+    opening = _entering(actor)
+    await on_driver(db, opening.statement, opening.values)
 
 
-_ENTER = "select set_config('exclave.org_id', $1, true), set_config('exclave.org_ids', $2, true)"
+def _entering(actor: Actor) -> Opening:
+    return Opening(_ENTER, (actor.org_id, ",".join(actor.org_ids)))
+
+
+_ENTER = """select from (
+    select set_config('exclave.org_id', $1, true) as org, set_config('exclave.org_ids', $2, true) as orgs offset 0
+) told where org is null or orgs is null"""
 
 
 def _translated(error: DBAPIError) -> Exception:

@@ -35,7 +35,7 @@ from sqlalchemy.sql import visitors
 
 from exclave.kit import errors
 from exclave.kit.db import Tenant
-from exclave.kit.session import DIALECT, OneFlush, flushed_with, on_driver
+from exclave.kit.session import DIALECT, OneFlush, flushed_with, on_driver, sent_on_driver
 
 T = TypeVar("T")
 
@@ -80,6 +80,11 @@ class Prepared(Generic[T]):
     async def run(self, db: AsyncSession, **values: Any) -> None:
         """Run it for what it does."""
         await self.records(db, **values)
+
+    async def send(self, db: AsyncSession, **values: Any) -> None:
+        """Run it for what it does, without waiting for its answer; it returns no row (see `kit.session.sent_on_driver`)."""
+        made = self._made or self._make()
+        await sent_on_driver(db, made.text, made.arguments(values))
 
     async def records(self, db: AsyncSession, **values: Any) -> list[asyncpg.Record]:
         """Return the rows as they come."""

@@ -6,13 +6,10 @@ a statement made once and run by the driver 0.06 (measured on 2 cores). So whate
 the tables does not matter.
 """
 
-import asyncio
-import contextlib
-import functools
 import json
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import asyncpg
 import msgspec
@@ -25,8 +22,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import instance_state
 from sqlalchemy.orm.exc import StaleDataError
 from sqlalchemy.orm.state import InstanceState
-from sqlalchemy.pool import PoolProxiedConnection
-from sqlalchemy.util import IdentitySet, await_only, greenlet_spawn
+from sqlalchemy.util import IdentitySet, await_only
 
 
 def encoded(value: object) -> str:
@@ -45,13 +41,31 @@ def decoded(text: str) -> Any:
 DIALECT = PGDialect_asyncpg(json_serializer=encoded)  # type: ignore[no-untyped-call]
 
 
+class Begun(Protocol):
+    """What a session is told of the transaction that it is in (`kit.transaction`)."""
+
+    driver: asyncpg.Connection
+    once: bool  # it has one statement, which `only` runs
+
+    @property
+    def connection(self) -> Connection: ...
+
+    async def only(self, statement: str, values: Sequence[Any]) -> list[asyncpg.Record]: ...
+
+    async def send(self, statement: str, values: Sequence[Any]) -> None: ...
+
+
 class OneFlush(Session):
     """A session whose flush is one statement. What this does not know (deletions, SQL expressions, odd keys) is left to the ORM."""
 
-    begun: "_Begun | None" = None  # inside `transaction`
+    begun: Begun | None = None
 
     def get_bind(self, *args: Any, **named: Any) -> Engine | Connection:
-        return super().get_bind(*args, **named) if self.begun is None else self.begun.connection
+        if self.begun is None:
+            return super().get_bind(*args, **named)
+        if self.begun.once:
+            raise RuntimeError("a transaction of one statement is none for the ORM")
+        return self.begun.connection
 
     def flush(self, objects: Sequence[Any] | None = None) -> None:
         writes = _writes(self) if objects is None and not self.deleted else None
@@ -66,9 +80,11 @@ class OneFlush(Session):
         self, driver: asyncpg.Connection, writes: "Sequence[_Write]", beside: str = "", values: Sequence[Any] = ()
     ) -> asyncpg.Record:
         """Write rows, together with the statement `beside`; return its row."""
+        if self.begun is not None and self.begun.once:
+            raise RuntimeError("a transaction of one statement has no rows to write")
         shapes = tuple((write.shape, len(write.states) == 1) for write in writes)
         given = [column[0] if alone else column for write, (_, alone) in zip(writes, shapes, strict=True) for column in write.values]
-        (row,) = await _fetch(driver, _statement(shapes, beside, len(values)), [*values, *given])
+        (row,) = await fetch(driver, _statement(shapes, beside, len(values)), [*values, *given])
         for position, write in enumerate(writes):
             if row[f"w{position}"] != len(write.states):
                 raise StaleDataError(f"{len(write.states)} rows of {write.shape.table.name} were to be written, {row[f'w{position}']} were")
@@ -134,119 +150,6 @@ def known_driver(session: "OneFlush") -> asyncpg.Connection | None:
     return driver if transaction is not None and transaction is session.get_transaction() else None
 
 
-def _message(kind: bytes, body: bytes) -> bytes:
-    return kind + (len(body) + 4).to_bytes(4) + body
-
-
-def _unsynced(statement: str) -> bytes:
-    """A statement in the words of the wire: parse, bind, execute, with no statement or portal named, no parameters and all rows. There is
-    no Sync, so the database answers together with the first statement after it, in whose answer the driver reads over this one."""
-    return (
-        _message(b"P", b"\0" + statement.encode() + b"\0" + bytes(2))
-        + _message(b"B", b"\0\0" + bytes(6))
-        + _message(b"E", b"\0" + bytes(4))
-    )
-
-
-_BEGIN = _unsynced("BEGIN")
-_BEGIN_NOT_DURABLE = _BEGIN + _unsynced("SET LOCAL synchronous_commit TO off")
-
-
-class _Begun:
-    """A connection of the pool with a transaction that was begun without waiting. It is what the driver's adapter takes for one."""
-
-    def __init__(self, engine: Engine, pooled: PoolProxiedConnection) -> None:
-        self.engine, self.pooled = engine, pooled
-        self.adapted: Any = pooled.dbapi_connection
-        self.driver = cast(asyncpg.Connection, pooled.driver_connection)
-
-    @functools.cached_property
-    def connection(self) -> Connection:
-        """The same as the ORM sees it, which finds a transaction there and begins none."""
-        return Connection(self.engine, self.pooled)
-
-    @property
-    def known_to_the_orm(self) -> bool:
-        return "connection" in self.__dict__
-
-    def begin(self, *, durable: bool) -> None:
-        """Begin with the first statement: a trip less in every transaction."""
-        self.driver._transport.write(_BEGIN if durable else _BEGIN_NOT_DURABLE)
-        self.adapted._transaction = self
-
-    @property
-    def open(self) -> bool:
-        return self.adapted._transaction is not None
-
-    async def commit(self) -> None:
-        await self.driver.execute("COMMIT")
-
-    async def rollback(self) -> None:
-        await self.driver.execute("ROLLBACK")
-
-    def give_back(self) -> None:
-        """Roll back what was not committed, and return the connection to the pool. One that is gone, or whose end nobody waited for, is
-        no use to anybody; nor are those that were made before one that is gone."""
-        if self.pooled.is_valid and self.driver.is_closed():
-            self.engine.pool._invalidate(self.pooled)
-        elif self.pooled.is_valid and not self.open and self.driver.is_in_transaction():
-            self.pooled.invalidate()
-        if self.known_to_the_orm:
-            self.connection.close()
-        else:
-            self.pooled.close()
-
-
-@contextlib.asynccontextmanager
-async def transaction(db: AsyncSession, *, durable: bool = True) -> AsyncIterator[None]:
-    """The one transaction of a session, begun and committed on the driver: 0.1 ms of processor, SQLAlchemy takes 0.25.
-
-    It begins with its first statement. What runs through the ORM joins it. Afterwards the session is closed. Where it is not `durable`,
-    its commit waits for no disk: a crash of the database may undo it, with all that came after it and nothing that came before.
-    """
-    session = cast(OneFlush, db.sync_session)
-    engine = cast(Engine, session.bind)
-    begun = _Begun(engine, await _taken_from_the_pool(engine))
-    try:
-        if begun.driver.is_closed():
-            # Fails, and has SQLAlchemy give up the connections that are gone.
-            await greenlet_spawn(begun.connection.exec_driver_sql, "select 1")
-        begun.begin(durable=durable)
-        session.begun = begun
-        yield
-        if begun.known_to_the_orm:
-            await greenlet_spawn(session.commit)  # writes what is left, and commits
-        elif not session._is_clean():
-            await greenlet_spawn(session.flush)
-        if begun.open:
-            try:
-                await begun.adapted._call_and_discard(begun.commit)
-            except _DRIVERS as error:
-                raise _raised("commit", error) from error
-    finally:
-        session.begun = None
-        if begun.open:  # a rollback must not be left halfway
-            await asyncio.shield(asyncio.ensure_future(greenlet_spawn(_end, session, begun)))
-        else:
-            _end(session, begun)  # there is nothing to wait for, and a greenlet is not made for nothing
-
-
-async def _taken_from_the_pool(engine: Engine) -> PoolProxiedConnection:
-    """A connection of the pool; the error is the one of `Engine.connect` when the database takes none."""
-    try:
-        return cast(PoolProxiedConnection, await greenlet_spawn(engine.raw_connection))
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, engine.dialect.loaded_dbapi.Error) as error:
-        raise InterfaceError("connect", None, error, hide_parameters=True, connection_invalidated=True) from error
-
-
-def _end(session: Session, begun: _Begun) -> None:
-    try:
-        if session.in_transaction() or session.identity_map or session.new:
-            session.close()
-    finally:
-        begun.give_back()
-
-
 async def on_driver(
     db: AsyncSession, statement: str, values: Sequence[Any], *, reads: frozenset[str] | None = None
 ) -> list[asyncpg.Record]:
@@ -254,8 +157,24 @@ async def on_driver(
     session = cast(OneFlush, db.sync_session)
     if not session._is_clean() and (reads is None or not reads.isdisjoint(row.__tablename__ for row in _pending(session))):
         await db.flush()
+    if session.begun is not None and session.begun.once:
+        return await session.begun.only(statement, values)
     driver = known_driver(session) or await db.run_sync(OneFlush._driver)  # type: ignore[arg-type]
-    return await _fetch(driver, statement, values)
+    return await fetch(driver, statement, values)
+
+
+async def sent_on_driver(db: AsyncSession, statement: str, values: Sequence[Any]) -> None:
+    """Run a statement that returns no row as `on_driver` does, and do not wait: what goes wrong is told by the next, or by the commit."""
+    session = cast(OneFlush, db.sync_session)
+    if session.begun is None or session.in_nested_transaction():
+        await on_driver(db, statement, values)
+        return
+    if not session._is_clean():
+        await db.flush()
+    try:
+        await session.begun.send(statement, values)
+    except DRIVERS as error:
+        raise raised(statement, error) from error
 
 
 async def flushed_with(db: AsyncSession, statement: str, values: Sequence[Any]) -> asyncpg.Record:
@@ -290,19 +209,23 @@ def _pending(session: Session) -> Iterator[Any]:
     yield from session.deleted
 
 
-async def _fetch(driver: asyncpg.Connection, statement: str, values: Sequence[Any]) -> list[asyncpg.Record]:
-    """Fetch, with the errors that SQLAlchemy would raise."""
+async def fetch(driver: asyncpg.Connection, statement: str, values: Sequence[Any], *, after: bytes = b"") -> list[asyncpg.Record]:
+    """Run a statement, with the errors that SQLAlchemy would raise. `after`: what goes over before it, in the same trip."""
     try:
+        if after:
+            await driver._get_statement(statement, None)  # a trip of its own where this connection does not know it yet
+            driver._transport.write(after)
         rows: list[asyncpg.Record] = await driver.fetch(statement, *values)
-    except _DRIVERS as error:
-        raise _raised(statement, error) from error
+    except DRIVERS as error:
+        raise raised(statement, error) from error
     return rows
 
 
-_DRIVERS = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
+# The last is what asyncpg says of a connection whose end it has only half heard of.
+DRIVERS = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, asyncpg.InternalClientError)
 
 
-def _raised(statement: str, error: Exception) -> DBAPIError:
+def raised(statement: str, error: Exception) -> DBAPIError:
     """What SQLAlchemy would raise for an error of the driver."""
     match error:
         case asyncpg.IntegrityConstraintViolationError():
@@ -319,6 +242,10 @@ class _Shape:
     table: Any
     columns: tuple[Column[Any], ...]
     update: bool
+
+    @property
+    def order(self) -> tuple[str, bool, list[str]]:
+        return self.table.name, self.update, [column.name for column in self.columns]
 
 
 @dataclass(frozen=True)
@@ -396,7 +323,8 @@ def _writes(session: Session) -> list[_Write] | None:
         keys = [key for key in mapped.columns if key == "id" or key in changed]
         shape = _Shape(mapped.table, tuple(mapped.columns[key] for key in keys), update=True)
         _gather(groups, shape, state, [mapped.processed(key, values[key]) for key in keys])
-    return list(groups.values())
+    # What was changed comes in any order: one for each set of shapes keeps statements few, which each connection has to learn.
+    return sorted(groups.values(), key=lambda write: write.shape.order)
 
 
 def _differs(before: Any, now: Any) -> bool:

@@ -89,7 +89,7 @@ async def test_two_runners_that_claim_one_serial_key_at_once_do_not_both_get_it(
     async def once(side: Fleet) -> bool:
         return (
             await claims.claim_when_ready(
-                side.runtime, lambda: side.runtime.request(side.actor), side.runner.id, ClaimRequest(groups=["deploy"], wait_seconds=0)
+                side.runtime, partial(side.runtime.request, side.actor), side.runner.id, ClaimRequest(groups=["deploy"], wait_seconds=0)
             )
             is not None
         )
@@ -99,7 +99,7 @@ async def test_two_runners_that_claim_one_serial_key_at_once_do_not_both_get_it(
 
 async def test_a_waiting_claim_returns_as_soon_as_a_job_is_submitted(home):
     request = ClaimRequest(groups=["deploy"], wait_seconds=10)
-    waiting = asyncio.create_task(claims.claim_when_ready(home.runtime, lambda: home.runtime.request(home.actor), home.runner.id, request))
+    waiting = asyncio.create_task(claims.claim_when_ready(home.runtime, partial(home.runtime.request, home.actor), home.runner.id, request))
     await asyncio.sleep(0.2)
     begun = clock.monotonic()
     job = await home.job()
@@ -147,7 +147,7 @@ async def test_a_look_costs_one_statement_and_a_claim_one_more(home):
     await home.claim("sandbox")  # from here on the key of the org is known
     with statements.sent() as sent:
         await home.claim("sandbox")
-    assert len(sent) == 3, [each.text[:80] for each in sent]  # who asks; is there any; the job with execution, plan and token
+    assert len(sent) == 2, [each.text[:80] for each in sent]  # is there any; the job with execution, plan and token
 
 
 async def test_the_token_of_a_claim_opens_its_execution_and_outlives_its_time_out_a_little(home):
@@ -162,14 +162,14 @@ async def test_the_token_of_a_claim_opens_its_execution_and_outlives_its_time_ou
 
 async def test_a_claim_that_waits_in_vain_comes_back_empty(home):
     request = ClaimRequest(groups=["deploy"], wait_seconds=0.3)
-    assert await claims.claim_when_ready(home.runtime, lambda: home.runtime.request(home.actor), home.runner.id, request) is None
+    assert await claims.claim_when_ready(home.runtime, partial(home.runtime.request, home.actor), home.runner.id, request) is None
 
 
 async def test_a_runner_cannot_claim_for_another(home):
     other = await fleet(home.runtime, home.org)
     with pytest.raises(errors.NotFound):
         await claims.claim_when_ready(
-            home.runtime, lambda: home.runtime.request(other.actor), home.runner.id, ClaimRequest(groups=["deploy"])
+            home.runtime, partial(home.runtime.request, other.actor), home.runner.id, ClaimRequest(groups=["deploy"])
         )
     job = await home.job()
     with pytest.raises(errors.NotFound):
@@ -182,12 +182,12 @@ async def test_the_same_key_claims_the_same_job(home):
     request = ClaimRequest(groups=["deploy"], wait_seconds=0)
 
     async def once():
-        return await claims.claim_when_ready(home.runtime, lambda: home.runtime.request(home.actor), home.runner.id, request, key="once")
+        return await claims.claim_when_ready(home.runtime, partial(home.runtime.request, home.actor), home.runner.id, request, key="once")
 
     at_once = [claim for claim in await asyncio.gather(*(once() for _ in range(6))) if claim is not None]
     again = [await once(), *await asyncio.gather(once(), once())]
     assert len({(claim.job.id, claim.execution.id) for claim in at_once + again}) == 1
-    other = await claims.claim_when_ready(home.runtime, lambda: home.runtime.request(home.actor), home.runner.id, request, key="another")
+    other = await claims.claim_when_ready(home.runtime, partial(home.runtime.request, home.actor), home.runner.id, request, key="another")
     assert {again[0].job.id, other.job.id} == submitted  # and the other job is still there for another key
 
 
@@ -195,7 +195,7 @@ async def test_nothing_is_claimed_for_a_caller_who_hung_up(home):
     gone = asyncio.Event()
     request = ClaimRequest(groups=["deploy"], wait_seconds=10)
     waiting = asyncio.create_task(
-        claims.claim_when_ready(home.runtime, lambda: home.runtime.request(home.actor), home.runner.id, request, gone=gone)
+        claims.claim_when_ready(home.runtime, partial(home.runtime.request, home.actor), home.runner.id, request, gone=gone)
     )
     await asyncio.sleep(0.1)
     gone.set()

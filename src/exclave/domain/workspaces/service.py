@@ -204,7 +204,7 @@ async def lock_of(ctx: Ctx, workspace_id: str) -> TerraformWorkspaceLock | None:
 
 async def release_locks_of(ctx: Ctx, execution_id: str) -> None:
     """Give back what an execution that is over still holds."""
-    await queries.RELEASE.run(ctx.db, execution=execution_id)
+    await queries.RELEASE.send(ctx.db, execution=execution_id)
 
 
 async def release_after(ctx: Ctx, event: ExecutionEnded) -> None:
