@@ -108,6 +108,7 @@ def planned(audience: contract.Listener, served: Sequence[Operation]) -> list[Op
             needs_token=True,
             needs_org=False,
             transaction=False,
+            known=False,
             limit=0,
             hidden=False,
             answers=None,

@@ -4,7 +4,7 @@ A parameter is bound by its type or name:
 
     ctx: Ctx                the request's one transaction, committed when the function returns
     runtime, actor          instead of ctx on routes with `transaction=False` (long polls, streams)
-    enter: Enter            on those: open a transaction as the caller, who is let in or refused each time; then none is opened before
+    enter: Enter            on those: open a transaction as the caller, who is let in or refused; then none is opened before
     body: <a wire Body>     the JSON body; `null` and an absent body are an empty one where nothing is required
     page: Page              offset, limit, page; cut your rows with `page.cut(rows)` and the headers follow
     reply: Reply            headers and another status
@@ -48,15 +48,28 @@ JSON_LIMIT = 10 * MiB
 
 @dataclass(frozen=True)
 class Enter:
-    """Let the caller of a request in, in a transaction of its own, as often as a route wants to."""
+    """Let the caller of a request in, in a transaction of its own, as often as a route wants to. `once`: its block runs one statement.
+
+    Whom this process knows comes in by `access.known`: a block asks there whether it was let in, or ends as a problem.
+    """
 
     runtime: Runtime
     request: AnyRequest
     audience: Audience
     needs_org: bool
 
-    def __call__(self) -> AbstractAsyncContextManager[Ctx]:
-        return access.entered(self.runtime, self.request, self.audience, needs_org=self.needs_org)
+    @contextlib.asynccontextmanager
+    async def __call__(self, *, once: bool = False) -> AsyncIterator[Ctx]:
+        known = access.known(self.runtime, self.request, self.audience, needs_org=self.needs_org, once=once)
+        try:
+            async with known or access.entered(self.runtime, self.request, self.audience, needs_org=self.needs_org) as ctx:
+                yield ctx
+        except errors.Problem:
+            access.forget(self.request)
+            if known is not None:  # is the problem that nobody is let in any more? Then say so
+                async with access.entered(self.runtime, self.request, self.audience, needs_org=self.needs_org):
+                    pass
+            raise
 
 
 class Page:
@@ -121,6 +134,7 @@ class Operation:
     needs_token: bool
     needs_org: bool
     transaction: bool
+    known: bool
     limit: int
     hidden: bool
     answers: Any  # the documented shape, where the function returns raw bytes or a `Response`; None: what it returns
@@ -164,6 +178,7 @@ class Routes:
         token: bool = True,
         org: bool = True,
         transaction: bool = True,
+        known: bool = False,  # is it hot, and a problem wherever row-level security shows nothing? See `access.known`
         limit: int = JSON_LIMIT,
         hidden: bool = False,
         answers: Any = None,
@@ -184,6 +199,7 @@ class Routes:
                     needs_token=token,
                     needs_org=token and org,
                     transaction=transaction,
+                    known=known,
                     limit=limit,
                     hidden=hidden,
                     answers=answers,
@@ -229,12 +245,23 @@ def endpoint_of(operation: Operation, path: str, status: int, runtime: Callable[
         in_path = {name: str(request.path_params[f"p{position}"]) for position, name in enumerate(names)}
         reply, page = Reply(), Page(request.query_params) if bind.pages else None
         raw = await read_body(request, operation.limit) if bind.reads_body else b""
+
+        async def within(transaction: AbstractAsyncContextManager[Ctx]) -> Any:
+            async with transaction as ctx:
+                ctx.trace_id = trace_id
+                return await operation.function(**bind(request, in_path, reply, page, raw, ctx=ctx, actor=ctx.actor, runtime=runtime()))
+
         if not operation.needs_token:
             result = await operation.function(**bind(request, in_path, reply, page, raw, runtime=runtime()))
         elif operation.transaction:
-            async with access.entered(runtime(), request, operation.audience, needs_org=operation.needs_org) as ctx:
-                ctx.trace_id = trace_id
-                result = await operation.function(**bind(request, in_path, reply, page, raw, ctx=ctx, actor=ctx.actor, runtime=runtime()))
+            caller: Any = {"request": request, "audience": operation.audience, "needs_org": operation.needs_org}
+            known = access.known(runtime(), **caller) if operation.known else None
+            try:
+                result = await within(known or access.entered(runtime(), **caller))
+            except errors.Problem:
+                if known is None:
+                    raise
+                result = await within(access.entered(runtime(), **caller))
         elif bind.enters:
             enter = Enter(runtime(), request, operation.audience, operation.needs_org)
             result = await operation.function(**bind(request, in_path, reply, page, raw, enter=enter, runtime=runtime()))

@@ -129,7 +129,7 @@ async def get_execution(ctx: Ctx, runner_job_id: str, runner_job_execution_id: s
     return shapes.execution(await db.one(ctx.db, found, or_raise=missing))
 
 
-@route.patch("/v1/runner-jobs/{runner_job_id}/executions/{runner_job_execution_id}")
+@route.patch("/v1/runner-jobs/{runner_job_id}/executions/{runner_job_execution_id}", known=True)
 async def update_execution(
     ctx: Ctx, runner_job_id: str, runner_job_execution_id: str, body: wire.UpdateRunnerJobExecutionRequest
 ) -> public.RunnerJobExecution:
@@ -137,7 +137,7 @@ async def update_execution(
     return shapes.execution(await executions.move(ctx, runner_job_id, runner_job_execution_id, body.status or ""))
 
 
-@route.post("/v1/runner-jobs/{runner_job_id}/executions/{runner_job_execution_id}/renew", status=200)
+@route.post("/v1/runner-jobs/{runner_job_id}/executions/{runner_job_execution_id}/renew", status=200, known=True)
 async def renew_execution(ctx: Ctx, runner_job_id: str, runner_job_execution_id: str) -> wire.Lease:
     """Keep an execution, and learn what became of its job; 409 `stale_epoch` says to stop."""
     return await claims.renew(ctx, runner_job_id, runner_job_execution_id)
@@ -168,6 +168,7 @@ async def create_outputs(ctx: Ctx, runner_job_id: str, runner_job_execution_id: 
 @route.post(
     "/v1/runner-jobs/{runner_job_id}/executions/{runner_job_execution_id}/report",
     status=200,
+    known=True,
     limit=RESULT_LIMIT,
     accepts=wire.ReportRequest,
 )

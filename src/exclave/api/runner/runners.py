@@ -28,7 +28,7 @@ async def get_runner_settings(ctx: Ctx, runner_id: str) -> public.RunnerGroupSet
     return shapes.settings(await db.one(ctx.db, queries.settings_of(runner.runner_group_id)))
 
 
-@route.post("/v1/runners/{runner_id}/heart-beats", status=201)
+@route.post("/v1/runners/{runner_id}/heart-beats", status=201, known=True)
 async def create_heart_beat(ctx: Ctx, runner_id: str, body: wire.CreateRunnerHeartBeatRequest) -> public.RunnerHeartBeat:
     """Tell that a process of a runner lives. It keeps the executions of official runners, too."""
     if not 0 <= body.alive_time < 2**63:

@@ -4,10 +4,12 @@ A claim never waits inside a transaction: a long poll subscribes first, tries, a
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping
+import contextlib
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 from sqlalchemy.exc import IntegrityError
@@ -31,7 +33,11 @@ _SOON = 1.0  # seconds after which it looks again where another claim was faster
 
 T = TypeVar("T")
 
-Enter = Callable[[], AbstractAsyncContextManager[Ctx]]
+
+class Enter(Protocol):
+    """Open a transaction as the caller of a claim, or refuse. `once`: its block runs one statement."""
+
+    def __call__(self, *, once: bool = False) -> AbstractAsyncContextManager[Ctx]: ...
 
 
 async def claim_when_ready(
@@ -39,22 +45,23 @@ async def claim_when_ready(
 ) -> wire.Claim | None:
     """Claim the oldest waiting job of the wanted groups, waiting for one up to `wait_seconds`; None when none came.
 
-    Each look is a transaction that the caller enters anew: a token that ends meanwhile claims nothing any more. The same `key` gets the
-    same job again while its lease holds: for a caller whose answer was lost. `gone` says that the caller is not there any more, so that
-    nothing is claimed for nobody. Raises `NotFound` when the runner is not the caller's own.
+    Each look is a transaction that the caller enters anew: a token that ends meanwhile claims nothing any more. All but the first are
+    one statement, which is one trip. The same `key` gets the same job again while its lease holds: for a caller whose answer was lost.
+    `gone` says that the caller is not there any more, so that nothing is claimed for nobody. Raises `NotFound` when the runner is not
+    the caller's own.
     """
     clock = asyncio.get_running_loop()
     until = clock.time() + max(0.0, min(request.wait_seconds, LONGEST_WAIT))
     repeated = True  # may be: what a call claimed before, it claimed before this one began
     hinted = False
     awaited: frozenset[str] = frozenset()
+    wanted = _Wanted(runner_id, list(request.groups), request.process, key)
     while gone is None or not gone.is_set():
         # Subscribe before looking: a job that is submitted between the two would otherwise wait for the re-poll.
         async with runtime.bus.subscribe(f"runner:{runner_id}", *map(freed, awaited)) as hints:
             again = RE_POLL
             try:
-                async with enter() as ctx:
-                    found = await _look(ctx, runner_id, request.groups, process=request.process, key=key, repeated=repeated, hinted=hinted)
+                found = await _look(enter, wanted, repeated=repeated, hinted=hinted)
             except SerialKeyTaken:
                 found, again = awaited, _SOON  # then its execution is there to be seen, and its end is heard
             except KeyTaken:
@@ -86,35 +93,77 @@ class SerialKeyTaken(errors.Conflict):
 
 async def claim(ctx: Ctx, runner_id: str, groups: Collection[str], *, process: str = "", key: str = "") -> wire.Claim | None:
     """Claim the oldest waiting job of a runner in these groups, or return None. The answer holds its plan and a lease."""
-    found = await _look(ctx, runner_id, groups, process=process, key=key, repeated=True, hinted=False)
+
+    @contextlib.asynccontextmanager
+    async def here(*, once: bool = False) -> AsyncIterator[Ctx]:
+        yield ctx
+
+    found = await _look(here, _Wanted(runner_id, list(groups), process, key), repeated=True, hinted=False)
     return found if isinstance(found, wire.Claim) else None
 
 
-async def _look(
-    ctx: Ctx, runner_id: str, groups: Collection[str], *, process: str, key: str, repeated: bool, hinted: bool
-) -> wire.Claim | frozenset[str]:
-    """Claim the oldest waiting job, or return the serial keys that keep jobs waiting.
+@dataclass(frozen=True)
+class _Wanted:
+    """What a caller asks for."""
 
-    `repeated`: look first for what the same key has claimed before; that lease is renewed, since its caller has just been heard of.
+    runner_id: str
+    groups: list[str]
+    process: str
+    key: str
+
+
+@dataclass(frozen=True)
+class _Taken:
+    """What was claimed, with its token."""
+
+    job: RunnerJob
+    execution: RunnerJobExecution
+    plan: RunnerJobPlan | None
+    token: str
+
+
+async def _look(enter: Enter, wanted: _Wanted, *, repeated: bool, hinted: bool) -> wire.Claim | frozenset[str]:
+    """Claim the oldest waiting job, or return the serial keys that keep jobs waiting. What most often happens is one statement.
+
+    `repeated`: what the same key has claimed before comes first; that lease is renewed, since its caller has just been heard of.
     `hinted`: there is likely one to take.
     """
-    access.runner_only(ctx.actor)
-    access.require(ctx.actor, runner_id)
-    if key and repeated:
-        before = await queries.CLAIMED_BEFORE.first(ctx.db, org=ctx.org_id, runner=runner_id, key=key, lease=_lease(ctx))
-        if before is not None:
-            known = await service.get(ctx, before.runner_job_id)
-            plan = await queries.PLAN_OF.first(ctx.db, job=known.id, org=known.org_id)
-            return await _answer(ctx, known, before, plan, await _another_token(ctx, known, before))
-    if not hinted and not await queries.ANY_WAITS.first(ctx.db, org=ctx.org_id, runner=ctx.actor.runner_id, groups=list(groups)):
-        return frozenset()
-    token, minted = tokens.drawn()
-    ((job, execution, plan, awaited),) = await _take(
-        ctx, queries.TAKE_OLDEST, process=process, renewed_by="lease", key=key, groups=list(groups), **minted
-    )
+    if repeated or not hinted:
+        async with enter(once=True) as ctx:
+            access.runner_only(ctx.actor)
+            access.require(ctx.actor, wanted.runner_id)
+            there = await queries.LOOK.one(ctx.db, org=ctx.org_id, runner=wanted.runner_id, key=wanted.key, groups=wanted.groups)
+            is_let_in, has_claimed, any_waits = there
+            if not is_let_in:
+                raise errors.Unavailable("what this token opens has changed at this moment: ask again")
+        if repeated and has_claimed:
+            async with enter() as ctx:
+                before = await _claimed_before(ctx, wanted)
+            if before is not None:
+                return before
+        if not any_waits:
+            return frozenset()
+    async with enter(once=True) as ctx:
+        token, minted = tokens.drawn()
+        ((job, execution, plan, awaited),) = await _take(
+            ctx, queries.TAKE_OLDEST, process=wanted.process, renewed_by="lease", key=wanted.key, groups=wanted.groups, **minted
+        )
     if job is None or execution is None:
         return frozenset(awaited)
-    return await _answer(ctx, job, execution, plan, token)
+    taken = _Taken(job, execution, plan, token)
+    if plan is None or keys.is_open(ctx, job.org_id):
+        return await _answer(ctx, taken)  # reads nothing
+    async with enter() as ctx:
+        return await _answer(ctx, taken)
+
+
+async def _claimed_before(ctx: Ctx, wanted: _Wanted) -> wire.Claim | None:
+    before = await queries.CLAIMED_BEFORE.first(ctx.db, org=ctx.org_id, runner=wanted.runner_id, key=wanted.key, lease=_lease(ctx))
+    if before is None:
+        return None
+    job = await service.get(ctx, before.runner_job_id)
+    plan = await queries.PLAN_OF.first(ctx.db, job=job.id, org=job.org_id)
+    return await _answer(ctx, _Taken(job, before, plan, await _another_token(ctx, job, before)))
 
 
 async def _another_token(ctx: Ctx, job: RunnerJob, execution: RunnerJobExecution) -> str:
@@ -129,19 +178,20 @@ async def _another_token(ctx: Ctx, job: RunnerJob, execution: RunnerJobExecution
     return token
 
 
-async def _answer(ctx: Ctx, job: RunnerJob, execution: RunnerJobExecution, plan: RunnerJobPlan | None, token: str) -> wire.Claim:
+async def _answer(ctx: Ctx, taken: _Taken) -> wire.Claim:
+    execution = taken.execution
     return wire.Claim(
-        job=shapes.full(job),
+        job=shapes.full(taken.job),
         execution=shapes.execution(execution),
         lease=wire.Lease(
             execution_id=execution.id,
             epoch=execution.epoch,
             seconds=ctx.runtime.settings.lease_seconds,
             expires_at=execution.leased_until,
-            job_status=job.status,
-            token=token,
+            job_status=taken.job.status,
+            token=taken.token,
         ),
-        plan=msgspec.Raw(await keys.unseal(ctx, plan, "plan")) if plan is not None else None,
+        plan=msgspec.Raw(await keys.unseal(ctx, taken.plan, "plan")) if taken.plan is not None else None,
     )
 
 

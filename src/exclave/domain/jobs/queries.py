@@ -23,6 +23,7 @@ from sqlalchemy import (
     exists,
     func,
     literal,
+    literal_column,
     null,
     select,
     true,
@@ -183,31 +184,33 @@ def _take_one() -> Prepared[tuple[RunnerJob, RunnerJobExecution]]:
 
 TAKE_OLDEST, TAKE_ONE = _take_oldest(), _take_one()
 
-# Is there any? A fifth of the cost of taking, for a look that most often finds none.
-ANY_WAITS: Prepared[bool] = Prepared(
+_KEPT_BY_KEY = (
+    in_org(RunnerJobExecution),
+    RunnerJobExecution.runner_id == bindparam("runner"),
+    RunnerJobExecution.claim_key == bindparam("key"),
+    RunnerJobExecution.claim_key != "",
+    RunnerJobExecution.deleted_at == 0,
+    RunnerJobExecution.leased_until > func.clock_timestamp(),
+)
+
+# Is the caller let in, has it claimed something with this key before, and is there something to claim? A fifth of the cost of taking,
+# for a look that most often finds nothing.
+LOOK: Prepared[tuple[bool, bool, bool]] = Prepared(
     select(
+        (func.current_setting(literal_column("'exclave.org_id'"), true()) == bindparam("org")).is_(true()),
+        exists().where(*_KEPT_BY_KEY),
         exists().where(
             in_org(RunnerJob),
             RunnerJob.runner_id == bindparam("runner"),
             RunnerJob.deleted_at == 0,
             RunnerJob.status == "available",
             RunnerJob.group == any_(bindparam("groups", type_=ARRAY(String))),
-        )
+        ),
     )
 )
 
 CLAIMED_BEFORE: Prepared[RunnerJobExecution] = Prepared(
-    update(RunnerJobExecution)
-    .where(
-        in_org(RunnerJobExecution),
-        RunnerJobExecution.runner_id == bindparam("runner"),
-        RunnerJobExecution.claim_key == bindparam("key"),
-        RunnerJobExecution.claim_key != "",
-        RunnerJobExecution.deleted_at == 0,
-        RunnerJobExecution.leased_until > func.clock_timestamp(),
-    )
-    .values(leased_until=LEASE_END)
-    .returning(RunnerJobExecution),
+    update(RunnerJobExecution).where(*_KEPT_BY_KEY).values(leased_until=LEASE_END).returning(RunnerJobExecution),
     returns=(RunnerJobExecution,),
     fresh=True,
 )

@@ -36,6 +36,11 @@ async def unseal_value(ctx: Ctx, org_id: str, table: str, column: str, row_id: s
     return crypto.unseal(await _data_key(ctx, org_id), sealed, _place(org_id, table, column, row_id))
 
 
+def is_open(ctx: Ctx, org_id: str) -> bool:
+    """Does this process know the key of an org: is nothing read to unseal?"""
+    return (ctx.runtime.master.key, org_id) in _opened
+
+
 async def _data_key(ctx: Ctx, org_id: str) -> bytes:
     known = (ctx.runtime.master.key, org_id)
     if known not in _opened:
