@@ -4,12 +4,12 @@ import asyncio
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from exclave.api import access
 from exclave.domain.accounts.models import Token
 from exclave.domain.jobs.models import RunnerJobExecution
-from exclave.domain.orgs.models import AccountRole
+from exclave.domain.orgs.models import AccountRole, Policy
 from exclave.domain.runners.models import RunnerHeartBeat
 from exclave.kit import time
 from exclave.kit.context import Runtime
@@ -127,14 +127,26 @@ async def test_what_a_runner_asks_most_often_costs_so_many_trips(home, api):
     assert trips == {"beat": 1, "status": 1, "renew": 1, "claim": 1, "report": 1}
 
 
-async def test_few_are_remembered(home, api, monkeypatch):
+async def test_a_known_caller_that_was_refused_may_what_it_is_allowed_later(home, api):
+    beat = ("POST", f"/v1/runners/{home.runner.id}/heart-beats", {"alive_time": 1, "version": "v", "process": "install"})
+
+    async def allow(permission: str) -> None:
+        async with home.runtime.sweep() as ctx:
+            roles = select(AccountRole.role_id).where(AccountRole.account_id == home.runner.account_id)
+            await ctx.db.execute(update(Policy).where(Policy.role_id.in_(roles)).values(permissions={home.org.id: permission}))
+
+    await allow("read")
+    assert (await api.get(f"/v1/runners/{home.runner.id}/settings")).status_code == 200  # known by now
+    assert (await api.request(*beat[:2], json=beat[2])).status_code == 403
+    await allow("all")
+    assert (await api.request(*beat[:2], json=beat[2])).status_code == 201
+
+
+async def test_few_are_remembered(runtime, runner_client_of, monkeypatch):
     monkeypatch.setattr(access, "_MOST_KNOWN", 2)
     for _ in range(3):
-        async with access_of(api, home):
-            pass
+        side = await fleet(runtime)
+        async with runner_client_of(side.token) as client:
+            assert (await client.get(f"/v1/runners/{side.runner.id}/settings")).status_code == 200
+        assert any(known.found["org_id"] == side.org.id for known in access._known.values())
     assert len(access._known) <= 2
-
-
-def access_of(api, home):
-    """Enter by a token that nobody knows yet."""
-    return api.stream("GET", f"/v1/runners/{home.runner.id}/settings", headers={"X-Nuon-Org-ID": home.org.id})

@@ -98,7 +98,10 @@ def known(
     before = _known.get(asked)
     if before is None:
         return None
-    actor = actor_of(before.found, audience, needs_org=needs_org, method=request.method)
+    try:
+        actor = actor_of(before.found, audience, needs_org=needs_org, method=request.method)
+    except errors.Problem:  # of what may have changed: to refuse somebody is for `entered`
+        return None
     return runtime.request(actor, Opening(_AGAIN, (*asked, before.digest)), once=once)
 
 
