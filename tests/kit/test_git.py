@@ -23,6 +23,9 @@ def run(at: Path, *arguments: str) -> str:
     return subprocess.run(["git", *arguments], cwd=at, env=env, check=True, capture_output=True, text=True).stdout.strip()
 
 
+ODD_BRANCHES = ["fix(login)", "feature/ü", "#12", "@scope/x", "a,b", "50%"]
+
+
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     at = tmp_path_factory.mktemp("origin") / "repo"
@@ -38,6 +41,8 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run(at, "checkout", "-qb", "feature/x")
     (at / "main.tf").write_text("# feature\n")
     run(at, "commit", "-qam", "Feature")
+    for branch in ODD_BRANCHES:
+        run(at, "branch", branch)
     run(at, "checkout", "-q", "main")
     return at
 
@@ -67,9 +72,16 @@ async def test_branches_tags_and_commits_are_fetched(repository: Path, tmp_path:
     assert os.listdir(tmp_path) == ["to"], "nothing is left beside the clone"
 
 
+@pytest.mark.parametrize("branch", ODD_BRANCHES)
+async def test_branches_with_odd_names_are_fetched(repository: Path, tmp_path: Path, branch: str) -> None:
+    commit = await git.clone(f"file://{repository}", branch, tmp_path / "to", local_roots=[repository.parent])
+    assert commit.sha == await git.remote_head(f"file://{repository}", branch, local_roots=[repository.parent])
+    assert (tmp_path / "to/main.tf").read_text() == "# feature\n"
+
+
 HOSTILE_REFS = [
     *("--upload-pack=touch /tmp/x", "-u", "a b", "a;b", "$(id)", "`id`", "a\nb", "a\0b", "main..x", "@{-1}", "refs//x", "x.lock"),
-    *("+a:b", "a:b", "~", "a^", "a*", "x" * 300),
+    *("+a:b", "a:b", "~", "a^", "a*", "x" * 300, "@", "/x", "x/", ".x", "a/.x", "a/x.lock/b", "main\n", "a\x7fb", "a\u202eb"),
 ]
 
 
@@ -107,6 +119,9 @@ async def test_hostile_references_are_refused_before_git_starts(repository: Path
         "javascript:alert(1)",
         "a:b:c",
         "host:-x",
+        "https://[example.com/a",
+        "https://example.com:99999/a",
+        "https://example.com:port/a",
     ],
 )
 async def test_other_transports_and_hostile_addresses_are_refused(tmp_path: Path, url: str) -> None:
@@ -130,6 +145,8 @@ def test_a_local_repository_needs_a_listed_root(tmp_path: Path) -> None:
     ):
         with pytest.raises(GitRefused, match="EXCLAVE_LOCAL_SOURCES"):
             git.address_of(outside, local_roots=roots)
+    with pytest.raises(GitRefused):
+        git.address_of(f"file://{tmp_path}/allowed/a%00b", local_roots=roots)
 
 
 @pytest.mark.parametrize(
@@ -158,11 +175,30 @@ def test_a_password_leaves_the_address() -> None:
 async def test_what_is_not_there_is_told_without_a_password(repository: Path, tmp_path: Path) -> None:
     with pytest.raises(CloneFailed, match="nowhere"):
         await git.clone(f"file://{repository}", "nowhere", tmp_path / "a", local_roots=[repository.parent])
+    for unknown in ("f" * 40, "fffff"):
+        with pytest.raises(CloneFailed, match=f"has no branch, tag or commit '{unknown}'"):
+            await git.clone(f"file://{repository}", unknown, tmp_path / unknown, local_roots=[repository.parent])
     with pytest.raises(CloneFailed, match="missing"):
         await git.clone(f"file://{repository.parent}/missing", "main", tmp_path / "b", local_roots=[repository.parent])
     with pytest.raises(CloneFailed) as failed:
         await git.clone("https://user:s3cret@127.0.0.1:9/x", "main", tmp_path / "c", timeout=20)
     assert "s3cret" not in str(failed.value)
+
+
+async def test_a_branch_that_cannot_be_fetched_is_not_called_unknown(tmp_path: Path) -> None:
+    broken = tmp_path / "origin"
+    broken.mkdir()
+    run(broken, "init", "-q", "-b", "main")
+    (broken / "main.tf").write_text("# one\n")
+    run(broken, "add", ".")
+    run(broken, "commit", "-qm", "First commit")
+    for packed in (broken / ".git/objects").glob("??/*"):
+        if run(broken, "cat-file", "-t", packed.parent.name + packed.name) == "blob":
+            packed.unlink()
+    with pytest.raises(CloneFailed) as failed:
+        await git.clone(f"file://{broken}", "main", tmp_path / "to", local_roots=[tmp_path])
+    assert "remote ref" not in str(failed.value)
+    assert "/  /" not in str(failed.value)
 
 
 async def test_hooks_and_configuration_of_others_do_nothing(repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

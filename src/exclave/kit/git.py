@@ -17,11 +17,11 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 from exclave.kit import process
 from exclave.kit.errors import Invalid
+from exclave.kit.refs import is_ref
 
 TIMEOUT = 300.0
 _FULL_HASH = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?\Z", re.IGNORECASE)
 _SHORT_HASH = re.compile(r"[0-9a-f]{5,40}\Z", re.IGNORECASE)
-_REF = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./+@#=-]*\Z")
 _SCP = re.compile(r"(?:[A-Za-z0-9_][A-Za-z0-9_.-]*@)?[A-Za-z0-9][A-Za-z0-9.-]*:(?!//)[A-Za-z0-9_~][A-Za-z0-9_./~-]*\Z")
 _SHORT_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*/[A-Za-z0-9_][A-Za-z0-9_.-]*\Z")
 
@@ -74,17 +74,23 @@ def address_of(url: str, *, local_roots: Sequence[Path] = ()) -> Address:
         if _SCP.match(url):
             return Address(url, "ssh")
         raise GitRefused(f"{url!r} is no URL of a repository: use https://, ssh:// or owner/name")
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:  # it is not said what it was: where there is no host, nobody knows what of it is a password
+        raise GitRefused("the URL of the repository cannot be read: its host or port is malformed") from None
     scheme = parts.scheme.lower()
     if scheme == "file":
-        path = Path(os.path.realpath(unquote(parts.path)))
+        if "\0" in (named := unquote(parts.path)):
+            raise GitRefused(f"{url!r} is no URL of a repository")
+        path = Path(os.path.realpath(named))
         if parts.netloc not in ("", "localhost") or not any(path.is_relative_to(root.resolve()) for root in local_roots):
             raise GitRefused(f"{url!r} is on this machine: list a directory above it in EXCLAVE_LOCAL_SOURCES to allow it")
         return Address(f"file://{path}", "file")
     if scheme not in ("https", "ssh") or not parts.hostname or parts.hostname.startswith("-"):
         raise GitRefused(f"{_without_password(url)!r} is not fetched: only https and ssh are")
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    place = host + (f":{parts.port}" if parts.port else "")
+    place = host + (f":{port}" if port else "")
     if scheme == "ssh":
         user = unquote(parts.username or "git")
         if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", user):
@@ -99,7 +105,7 @@ def address_of(url: str, *, local_roots: Sequence[Path] = ()) -> Address:
 
 def check_ref(ref: str) -> str:
     """Return a branch, tag or commit that may stand in a git command, or refuse it."""
-    if not _REF.match(ref) or ".." in ref or "@{" in ref or "//" in ref or ref.endswith((".lock", "/", ".")) or len(ref) > 255:
+    if not is_ref(ref):
         raise GitRefused(f"{ref[:100]!r} is no branch, tag or commit")
     return ref
 
@@ -227,6 +233,8 @@ class _Session:
         for name in wanted:
             if not await self.attempt(*options, "--depth=1", "--", self.address.url, name):
                 return True
+            if not self.said("find remote ref"):
+                break  # what went wrong here is the reason, not that there is no tag of this name either
         if not ref or not _SHORT_HASH.match(ref):
             return False
         # A short hash, or a far end that does not hand out single commits: all history, then look.
@@ -234,7 +242,7 @@ class _Session:
         if await self.attempt(*options, "--", self.address.url, *everything):
             return False
         if await self.attempt("rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}"):
-            return False
+            raise CloneFailed(f"{self.address.shown} has no branch, tag or commit {ref!r}")
         self.found = self.lines("stdout")[-1].strip()
         return True
 
@@ -246,8 +254,13 @@ class _Session:
     def lines(self, stream: str) -> list[str]:
         return [line.text for line in self.output if line.stream == stream]
 
+    def said(self, words: str) -> bool:
+        return any(words in line for line in self.lines("stderr"))
+
     def raise_failed(self, ref: str) -> None:
-        tail = [_without_password(line) for line in self.lines("stderr")[-5:]]
+        if ref and self.said("find remote ref"):
+            raise CloneFailed(f"{self.address.shown} has no branch, tag or commit {ref!r}")
+        tail = [_without_password(line) for line in self.lines("stderr") if line.strip()][-5:]
         raise CloneFailed(
             f"cannot fetch {ref or 'the default branch'!s} of {self.address.shown}: " + " / ".join(tail or ["git said nothing"])
         )
@@ -259,7 +272,7 @@ class _Session:
 
 
 def _without_password(text: str) -> str:
-    return re.sub(r"://[^/@\s]*@", "://", text)
+    return re.sub(r"://[^/\s]*@", "://", text)
 
 
 def passwords_in(url: str) -> tuple[str, ...]:

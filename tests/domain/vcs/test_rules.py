@@ -30,15 +30,25 @@ def test_a_slug_is_a_repository_on_github_and_a_url_stays_itself(repo: str, url:
         ("ext::sh -c id", ".", "main", "not taken"),
         ("--upload-pack=id", ".", "main", "not taken"),
         ("https://user:secret@example.com/a", ".", "main", "a URL with credentials is not stored"),
+        ("https://user:secret@[example.com/a", ".", "main", "host or port is malformed"),
+        ("https://example.com:99999/a", ".", "main", "host or port is malformed"),
+        ("https://user:secret/x@example.com/a", ".", "main", "host or port is malformed"),
+        ("http://example.com/a", ".", "main", "neither owner/name nor an https URL"),
+        ("https://example.com/a\n", ".", "main", "neither owner/name nor an https URL"),
+        ("acme/infra\n", ".", "main", "neither owner/name nor an https URL"),
         ("acme/infra", "/etc", "main", "below the root"),
         ("acme/infra", "a/../../b", "main", "leads out"),
         ("acme/infra", ".", "", "needs a branch"),
         ("acme/infra", ".", "--upload-pack=id", "not the name of a branch"),
         ("acme/infra", ".", "a b", "not the name of a branch"),
+        ("acme/infra", ".", "a@{1}", "not the name of a branch"),
+        ("acme/infra", ".", "x.lock", "not the name of a branch"),
+        ("acme/infra", ".", "x" * 256, "not the name of a branch"),
         ("", ".", "main", "a repository is needed"),
         ("./", ".", "", "EXCLAVE_LOCAL_SOURCES"),
         ("~/infra", ".", "", "EXCLAVE_LOCAL_SOURCES"),
         ("file:///etc", ".", "", "EXCLAVE_LOCAL_SOURCES"),
+        ("file:///srv/sources/a\0b", ".", "", "EXCLAVE_LOCAL_SOURCES"),
     ],
 )
 def test_anything_else_is_refused_with_the_way_out(repo: str, directory: str, branch: str, says: str) -> None:
@@ -46,6 +56,11 @@ def test_anything_else_is_refused_with_the_way_out(repo: str, directory: str, br
         rules.checked(repo, directory, branch, "", ("/srv/sources",))
     assert says in raised.value.description
     assert "secret" not in raised.value.description
+
+
+@pytest.mark.parametrize("branch", ["fix(login)", "feature/ü", "#12", "@scope/x", "a,b"])
+def test_a_branch_may_have_any_name_that_git_gives_it(branch: str) -> None:
+    assert rules.checked("acme/infra", ".", branch, "", ()).branch == branch
 
 
 def test_an_uploaded_archive_needs_no_branch() -> None:

@@ -1,6 +1,6 @@
 """Where a source may come from (spec domain.md 6).
 
-A repository is `owner/name` on GitHub or an http(s) URL. A source of the app's own directory is `./` with the digest of what was
+A repository is `owner/name` on GitHub or an https URL. A source of the app's own directory is `./` with the digest of what was
 uploaded. A path of this host is taken only below the roots that the operator listed.
 """
 
@@ -9,14 +9,15 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from exclave.kit import errors
+from exclave.kit.refs import is_ref
 
 SETTING = "EXCLAVE_LOCAL_SOURCES"
 
-_SLUG = re.compile(r"^[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+$")
-_DIGEST = re.compile(r"^sha256:[0-9a-f]{64}$")
+_SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+\Z")
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}\Z")
 
 
 @dataclass(frozen=True)
@@ -63,20 +64,20 @@ def checked_directory(directory: str) -> str:
 
 def checked_ref(ref: str) -> str:
     """Return a branch, tag or commit that is safe to hand to git, or raise."""
-    if ref.startswith("-") or ".." in ref or any(c.isspace() or ord(c) < 32 or c in "~^:?*[\\" for c in ref):
-        raise errors.Invalid(f"branch: {ref!r} is not the name of a branch, tag or commit")
+    if ref and not is_ref(ref):
+        raise errors.Invalid(f"branch: {ref[:100]!r} is not the name of a branch, tag or commit")
     return ref
 
 
 def url_of(repo: str) -> str:
-    """Return the URL to clone: of a GitHub slug, or the http(s) or listed file URL itself."""
+    """Return the URL to clone: of a GitHub slug, or the https or listed file URL itself."""
     if _SLUG.match(repo):
         return f"https://github.com/{repo.removesuffix('.git')}.git"
-    parts = urlsplit(repo)
+    parts = _split(repo)
     if parts.scheme == "file":
         return repo
-    if parts.scheme not in ("https", "http") or not parts.hostname:
-        raise errors.Invalid(f"repo: {repo!r} is neither owner/name nor an https URL; ssh and other transports are not taken")
+    if parts.scheme != "https" or not parts.hostname or " " in repo or not repo.isprintable():
+        raise errors.Invalid(f"repo: {_shown(repo)} is neither owner/name nor an https URL; ssh and other transports are not taken")
     if parts.username or parts.password:
         raise errors.Invalid("repo: a URL with credentials is not stored; use connected_repo for a private repository")
     return repo
@@ -85,7 +86,7 @@ def url_of(repo: str) -> str:
 def slug_of(repo: str) -> tuple[str, str]:
     """Split a GitHub repository into owner and name: of `owner/name` or of its https URL."""
     text = repo
-    parts = urlsplit(repo)
+    parts = _split(repo)
     if parts.scheme in ("https", "http") and parts.hostname:
         text = parts.path.strip("/")
     text = text.removesuffix(".git")
@@ -100,6 +101,20 @@ def is_commit(ref: str) -> bool:
     return len(ref) == 40 and all(c in "0123456789abcdef" for c in ref)
 
 
+def _split(repo: str) -> SplitResult:
+    try:
+        parts = urlsplit(repo)
+        _ = parts.port  # read when it is asked for
+    except ValueError:
+        raise errors.Invalid(f"repo: {_shown(repo)} is no URL: its host or port is malformed") from None
+    return parts
+
+
+def _shown(repo: str) -> str:
+    """A repository in the words of an error: short, and without what may be a password."""
+    return repr(re.sub(r"://\S*@", "://", repo)[:200])
+
+
 def _is_path(repo: str) -> bool:
     return repo in (".", "..") or repo.startswith(("./", "../", "/", "~", "file:"))
 
@@ -107,7 +122,7 @@ def _is_path(repo: str) -> bool:
 def _local(repo: str, roots: Sequence[str]) -> str:
     path = repo.removeprefix("file://") if repo.startswith("file://") else repo
     allowed = [Path(root).resolve() for root in roots if root]
-    if path.startswith("/"):
+    if path.startswith("/") and "\0" not in path:
         resolved = Path(path).resolve()
         if any(resolved == root or root in resolved.parents for root in allowed):
             return f"file://{resolved}"
