@@ -146,7 +146,10 @@ def test_a_checksum_changes_with_what_is_said_and_with_local_files_only(app):
     first = config.checksum(loaded.app.components[0], app.root)
     assert first == config.checksum(app().app.components[0], app.root)
     (app.root / "sandbox" / "main.tf").write_text("# new")
-    assert first != config.checksum(loaded.app.components[0], app.root)
+    second = config.checksum(loaded.app.components[0], app.root)
+    assert first != second
+    (app.root / "sandbox" / "terraform.tfstate").write_text("{}")  # what is not sent changes nothing
+    assert second == config.checksum(loaded.app.components[0], app.root)
     other = app(**{"components/api.toml": component("api", "max_auto_retries = 1")})
     assert config.checksum(loaded.app.components[0]) != config.checksum(other.app.components[0])
 

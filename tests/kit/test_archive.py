@@ -3,8 +3,10 @@
 import io
 import os
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -180,3 +182,40 @@ def test_a_path_below_a_source_is_found(tmp_path: Path, path: str) -> None:
     (tmp_path / "root/sub").mkdir(parents=True)
     expected = tmp_path / "root" / ("sub" if "sub" in path else "")
     assert archive.below(tmp_path / "root", path) == expected.resolve()
+
+
+def test_a_name_that_could_not_be_unpacked_is_not_packed(tmp_path: Path) -> None:
+    for name, words in ((b"caf\xe9.tf", "not UTF-8"), (b"a\\b.tf", "no usable path")):
+        module = tmp_path / str(len(name))
+        module.mkdir()
+        (module / os.fsdecode(name)).write_text("x")
+        with pytest.raises(ArchiveInvalid, match=words):
+            archive.pack(module, io.BytesIO())
+        with pytest.raises(ArchiveInvalid, match=words):
+            archive.unpack(tar_of(file(os.fsdecode(name))), tmp_path / f"to-{len(name)}")
+
+
+@contextmanager
+def as_nobody() -> Iterator[None]:
+    """Root reads everything, so for a while be somebody who does not."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+@pytest.mark.parametrize("closed", ["secret", "secret/main.tf"])
+def test_what_may_not_be_read_is_named_and_not_left_out(closed: str) -> None:
+    with TemporaryDirectory() as directory:
+        module = Path(directory)
+        module.chmod(0o755)
+        (module / "secret").mkdir()
+        (module / "secret/main.tf").write_text("x")
+        (module / closed).chmod(0)
+        with as_nobody(), pytest.raises(ArchiveInvalid, match=r"secret.*Permission denied"):
+            archive.pack(module, io.BytesIO())
+        (module / closed).chmod(0o700)

@@ -48,7 +48,7 @@ def _files(directory: Path) -> Iterator[str]:
     for folder, folders, files in os.walk(directory):
         folders[:] = sorted(name for name in folders if name not in _LEFT_OUT)
         for name in files:
-            if name in _LEFT_OUT:
+            if name in _LEFT_OUT or name.startswith("terraform.tfstate"):
                 continue
             yield os.path.relpath(os.path.join(folder, name), directory).replace(os.sep, "/")
 

@@ -100,8 +100,11 @@ def pack(
                     member = tarfile.TarInfo(str(path))
                     member.size = status.st_size
                     member.mode = 0o755 if status.st_mode & stat.S_IXUSR else 0o644
-                    with real.open("rb") as source:
-                        tar.addfile(member, source)
+                    try:
+                        with real.open("rb") as source:
+                            tar.addfile(member, source)
+                    except OSError as error:  # no right to read it, or it shrank meanwhile
+                        raise ArchiveInvalid(f"{path} cannot be packed: {error.strerror or error}") from error
                     files += 1
                     size += status.st_size
     return Contents(files, size)
@@ -116,12 +119,13 @@ def files_of(
 ) -> Iterator[tuple[PurePosixPath, Path]]:
     """List the regular files below a directory in order, as (path below it, where to read).
 
-    A link to a file inside the directory counts as that file; any other link, a device or a socket is refused by name.
+    A link to a file inside the directory counts as that file; any other link, a device or a socket is refused by name, and so are a
+    directory that cannot be read and a name that could not be unpacked again.
     `leave_out` gets each file and directory; a directory that is left out is not entered.
     """
     root = directory.resolve()
     files = size = 0
-    for parent, directories, names in os.walk(root):
+    for parent, directories, names in os.walk(root, onerror=_unreadable):
         below = PurePosixPath(Path(parent).relative_to(root).as_posix())
         directories[:] = sorted(d for d in directories if not leave_out(below / d))
         for name in directories:
@@ -131,6 +135,7 @@ def files_of(
             path = below / name
             if leave_out(path):
                 continue
+            member_path(str(path))
             real = Path(parent) / name
             if real.is_symlink():
                 target = real.resolve()
@@ -152,6 +157,8 @@ def files_of(
 def member_path(name: str) -> PurePosixPath:
     """Return the path of a member below the root, or refuse it."""
     path = PurePosixPath(name)
+    if not name.isascii() and any("\ud800" <= char <= "\udfff" for char in name):
+        raise ArchiveInvalid(f"the name {_shown(name)} is not UTF-8: rename the file")
     if not name or "\0" in name or "\\" in name or path.is_absolute() or ".." in path.parts or len(path.parts) > _DEEPEST:
         raise ArchiveInvalid(f"{_shown(name)} would land outside of the directory, or is no usable path")
     return path
@@ -165,6 +172,11 @@ def below(root: Path, path: str) -> Path:
     if not target.is_dir():
         raise ArchiveInvalid(f"the source holds no directory {_shown(path)}")
     return target
+
+
+def _unreadable(error: OSError) -> None:
+    # Passed over, its files would be missing from a module, and nobody would know.
+    raise ArchiveInvalid(f"the directory {_shown(str(error.filename))} cannot be read: {error.strerror}") from error
 
 
 def _write(path: Path, source: IO[bytes], *, executable: bool) -> None:
