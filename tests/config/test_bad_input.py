@@ -1,11 +1,15 @@
 """Whatever stands in an app directory, loading ends in a report, and soon."""
 
+import json
 import os
 import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.users import as_nobody
 
 from exclave import config
 from exclave.config import formats
@@ -144,6 +148,56 @@ def test_a_directory_that_contains_itself(tmp_path):
     root = laid_out(tmp_path, **{"components/a.toml": COMPONENT})
     (root / "components" / "again").symlink_to(root / "components")
     assert codes_soon(root) == []
+    (warning,) = config.load(root, offline=True).warnings
+    assert (warning.code, warning.file) == ("EX-C007", "components/again")
+
+
+def test_a_file_that_only_looks_like_toml_is_told_of(tmp_path):
+    root = laid_out(tmp_path, **{"components/a.TOML": COMPONENT})
+    (warning,) = config.load(root, offline=True).warnings
+    assert (warning.code, warning.hint) == ("EX-C007", 'did you mean "a.toml"?')
+
+
+def test_a_file_that_a_source_names_is_no_stranger(tmp_path):
+    text = b'source = "shared.toml"\n' + COMPONENT
+    root = laid_out(tmp_path, **{"components/a.toml": text, "shared.toml": b'chart_name = "other"\n', "stranger.toml": b"a = 1\n"})
+    loaded = config.load(root, offline=True)
+    assert loaded.app.components[0].chart_name == "other"
+    assert [(report.code, report.file) for report in loaded.reports] == [("EX-C007", "stranger.toml")]
+    (root / "shared.toml").write_bytes(b"broken")
+    assert [(report.code, report.file) for report in config.load(root, offline=True).reports] == [
+        ("EX-C010", "shared.toml"),
+        ("EX-C007", "stranger.toml"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("metadata.toml", b'version = "v2"\nreadme = "a\\u0000b"\n'),
+        ("README.md", b"a\0b"),
+        ("components/a.toml", COMPONENT + b'[values]\nx = "\\u0000"\n'),
+        ("components/a.toml", COMPONENT + b'[values]\n"\\u0000" = "x"\n'),
+        ("components/a.toml", b'dependencies = ["\\u0000"]\n' + COMPONENT),
+    ],
+)
+def test_a_character_that_cannot_be_stored_is_found_before_it_is_sent(tmp_path, file, text):
+    root = laid_out(tmp_path, **{"metadata.toml": b'version = "v2"\nreadme = "./README.md"\n', "README.md": b"x", file: text})
+    assert "EX-C017" in codes_soon(root)
+
+
+def test_names_that_are_not_utf8_or_steer_a_terminal_are_shown_all_the_same(tmp_path):
+    root = laid_out(tmp_path, **{"components/a.toml": COMPONENT})
+    for name in (b"\xff.toml", b"b\x1b[31m\n.toml"):
+        (root / "components" / os.fsdecode(name)).write_bytes(COMPONENT)
+    reports = config.load(root, offline=True).reports
+    assert [report.code for report in reports] == ["EX-C040", "EX-C040"]
+    for shown in (formats.text(reports), formats.github(reports), formats.as_json("app", reports), formats.sarif(reports)):
+        assert "\x1b" not in shown
+        shown.encode()
+    assert len(json.loads(formats.as_json("app", reports))["reports"]) == 2
+    assert formats.github(reports).count("\n") == 2
+    assert "\\udcff" not in formats.sarif(reports)
 
 
 def test_a_named_pipe_does_not_hold_the_loader(tmp_path):
@@ -153,11 +207,16 @@ def test_a_named_pipe_does_not_hold_the_loader(tmp_path):
     assert codes_soon(root) == ["EX-C004"]
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_file_that_may_not_be_read(tmp_path):
-    root = laid_out(tmp_path)
-    (root / "runner.toml").chmod(0)
-    assert "EX-C004" in codes_soon(root)
+@pytest.mark.parametrize(("closed", "code"), [("app/runner.toml", "EX-C004"), ("app/components", "EX-C004"), ("app", "EX-C001")])
+def test_what_may_not_be_read_is_not_taken_for_nothing(closed, code):
+    with TemporaryDirectory() as directory:
+        above = Path(directory)
+        above.chmod(0o755)
+        root = laid_out(above, **{"components/a.toml": COMPONENT})
+        (above / closed).chmod(0)
+        with as_nobody():
+            assert codes_soon(root) == [code]
+        (above / closed).chmod(0o700)
 
 
 def test_a_source_that_names_itself(tmp_path):

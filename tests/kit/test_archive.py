@@ -3,8 +3,7 @@
 import io
 import os
 import tarfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
@@ -12,6 +11,7 @@ import pytest
 
 from exclave.kit import archive
 from exclave.kit.archive import ArchiveInvalid
+from tests.users import as_nobody
 
 
 def tar_of(*members: tuple[tarfile.TarInfo, bytes], mode: str = "w:gz") -> io.BytesIO:
@@ -193,19 +193,6 @@ def test_a_name_that_could_not_be_unpacked_is_not_packed(tmp_path: Path) -> None
             archive.pack(module, io.BytesIO())
         with pytest.raises(ArchiveInvalid, match=words):
             archive.unpack(tar_of(file(os.fsdecode(name))), tmp_path / f"to-{len(name)}")
-
-
-@contextmanager
-def as_nobody() -> Iterator[None]:
-    """Root reads everything, so for a while be somebody who does not."""
-    if os.geteuid() != 0:
-        yield
-        return
-    os.seteuid(65534)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
 
 
 @pytest.mark.parametrize("closed", ["secret", "secret/main.tf"])

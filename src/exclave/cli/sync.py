@@ -17,7 +17,7 @@ from exclave import __version__, config
 from exclave.cli import output, session
 from exclave.client.http import Refused
 from exclave.client.public import PublicApi
-from exclave.config import durations, model
+from exclave.config import durations, formats, model
 from exclave.config.loader import Loaded
 from exclave.kit import archive
 
@@ -31,7 +31,7 @@ def sync_directory(directory: Path, name: str, *, wait: bool, as_json: bool) -> 
     loaded = config.load(directory)
     errors = [report for report in loaded.reports if report.severity == "error"]
     for report in loaded.reports:
-        output.note(str(report))
+        output.note(formats.printable(str(report)))
     if errors or loaded.app is None:
         raise session.stop(f"{directory} has {len(errors)} error(s): nothing was sent", session.FAILED)
     summary = session.call(lambda api: Sync(api, directory, loaded, name or directory.name, wait=wait).run())

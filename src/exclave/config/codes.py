@@ -48,7 +48,7 @@ CODES: dict[str, Code] = {
     "EX-C007": Code(
         "A file or directory is not read",
         "warning",
-        "Its name is none that the configuration knows. Often it is misspelt.",
+        "Its name is none that the configuration knows, often because it is misspelt; or it is a link to a directory.",
         "component/",
         "components/",
     ),

@@ -37,11 +37,14 @@ class Directory:
         try:
             with os.scandir(self.root / name) as found:
                 return sorted(found, key=lambda entry: os.fsencode(entry.name))
-        except OSError:
+        except (FileNotFoundError, NotADirectoryError):  # an editor's text may stand where no directory is yet
+            return []
+        except OSError as error:
+            self.ledger.say("EX-C004", f"the directory {name} cannot be read: {error.strerror}", file=name)
             return []
 
     def walk(self, name: str, level: int = 0) -> list[str]:
-        """List every `*.toml` below a directory; sub-directories are descended in place, links to directories are not."""
+        """List every `*.toml` below a directory; sub-directories are descended in place, links to directories are told of."""
         found: list[str] = []
         for entry in self.entries(name):
             path = f"{name}/{entry.name}"
@@ -50,6 +53,10 @@ class Directory:
                     found += self.walk(path, level + 1)
                 else:
                     self.ledger.say("EX-C005", f"directories are nested deeper than {MAX_LEVELS} levels", file=path)
+            elif entry.is_dir():
+                self.ledger.say("EX-C007", f"{path} is a link to a directory and is not read", "copy its files into the app", file=path)
+            elif entry.name.lower().endswith(".toml") and not entry.name.endswith(".toml"):
+                self.ledger.say("EX-C007", f"the file {path} is not read", f'did you mean "{entry.name[:-5]}.toml"?', file=path)
             elif entry.name.endswith(".toml"):
                 self._counted += 1
                 if self._counted > MAX_FILES:

@@ -26,7 +26,7 @@ def text(reports: Sequence[Report], *, colour: bool = False, prefix: str = "") -
 
 
 def _below(prefix: str, file: str) -> str:
-    return file if prefix in ("", ".") or "://" in file or file.startswith("/") else f"{prefix}/{file}"
+    return printable(file if prefix in ("", ".") or "://" in file or file.startswith("/") else f"{prefix}/{file}")
 
 
 def _one(report: Report, colour: bool, prefix: str) -> str:
@@ -66,7 +66,11 @@ def printable(text: str) -> str:
 def as_json(app: str, reports: Sequence[Report]) -> str:
     """Write one JSON object: the app's name, whether it is valid, and the reports."""
     valid = not any(report.severity == "error" for report in reports)
-    return msgspec.json.format(msgspec.json.encode({"app": app, "valid": valid, "reports": list(reports)})).decode()
+    document = {"app": app, "valid": valid, "reports": list(reports)}
+    try:
+        return msgspec.json.format(msgspec.json.encode(document)).decode()
+    except UnicodeEncodeError:  # a file's name that is not UTF-8
+        return json.dumps(msgspec.to_builtins(document), indent=2, ensure_ascii=False).encode(errors="replace").decode()
 
 
 _LEVELS: dict[Severity, str] = {"error": "error", "warning": "warning", "note": "note"}
@@ -120,7 +124,7 @@ def github(reports: Sequence[Report], prefix: str = "") -> str:
         properties = f"file={_property(file)}"
         if report.line:
             properties += f",line={report.line},col={report.column},endColumn={report.column + report.length}"
-        message = report.message + (f"\n{report.hint}" if report.hint else "")
+        message = printable(report.message) + (f"\n{printable(report.hint)}" if report.hint else "")
         lines.append(f"::{level} {properties},title={_property(report.code)}::{_data(message)}")
     return "\n".join(lines) + ("\n" if lines else "")
 

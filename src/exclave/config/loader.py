@@ -80,9 +80,8 @@ def load(
     root = FilePath(directory)
     folder = Directory(root, ledger, overlay)
     name = folder.root.name
-    if not os.path.isdir(root):
-        what = "is not a directory" if os.path.exists(root) else "does not exist"
-        ledger.say("EX-C001", f"{root} {what}", "give the directory that holds metadata.toml", file=str(root))
+    if wrong := _why_unreadable(root):
+        ledger.say("EX-C001", f"{root} {wrong}", "give the directory that holds metadata.toml", file=str(root))
         return Loaded(model.App(name=name), folder, ledger, [])
     if fetch is None and not offline:
         from exclave.config import fetching
@@ -105,6 +104,7 @@ class _Build:
         self.files: set[str] = set()
         self.directories: set[str] = set()
         self.broken: set[str] = set()
+        self.strangers: list[str] = []
 
     def app(self) -> model.App:
         self._look_around()
@@ -130,6 +130,7 @@ class _Build:
         app.branches = self._listed("branches", "", model.BranchRule)
         app.installer = self._one("installer", model.Installer, merge=True)
         app.installs_repo = self._one("installs_repo", model.InstallsRepo, file="installs.toml")
+        self._look_back()
         app.sections = [name for name in _MEANT_WHEN_EMPTY if f"{name}.toml" in self.files or self._files_of(name)]
         return app
 
@@ -148,9 +149,7 @@ class _Build:
             elif name in rules.FILES:
                 self.files.add(name)
             elif name.lower().endswith(".toml") and name not in _OTHERS and not name.startswith("."):
-                close = self.ledger.guess(name.lower(), [*rules.FILES])
-                hint = f'did you mean "{close}"?' if close else f"an app has {', '.join(rules.FILES)}"
-                self.ledger.say("EX-C007", f"the file {name} is not read", hint, file=name)
+                self.strangers.append(name)
         self.files.update(name for name in self.folder.overlay if name in rules.FILES)
         self.directories.update(name.split("/")[0] for name in self.folder.overlay if name.split("/")[0] in rules.DIRECTORIES)
         for name in rules.REQUIRED_FILES:
@@ -162,6 +161,15 @@ class _Build:
             both = [name for name in directories if name in self.directories and self.folder.walk(name)]
             if file in self.files and both:
                 self.ledger.say("EX-C003", f"{file} and {both[0]}/ give the same section", "keep one of the two", file=file)
+
+    def _look_back(self) -> None:
+        """Tell of the files that nothing has read: a `source` may have named one."""
+        for name in self.strangers:
+            if name in self.folder.documents or name in self.broken:
+                continue
+            close = self.ledger.guess(name.lower(), [*rules.FILES])
+            hint = f'did you mean "{close}"?' if close else f"an app has {', '.join(rules.FILES)}"
+            self.ledger.say("EX-C007", f"the file {name} is not read", hint, file=name)
 
     # Sections
 
@@ -364,6 +372,18 @@ class _Build:
 
 def _convert(found: dict[str, Any], kind: type[_Struct]) -> _Struct:
     return msgspec.convert(found, kind)
+
+
+def _why_unreadable(root: FilePath) -> str:
+    try:
+        with os.scandir(root):
+            return ""
+    except FileNotFoundError:
+        return "does not exist"
+    except NotADirectoryError:
+        return "is not a directory"
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
 
 
 def _is_empty(path: FilePath) -> bool:

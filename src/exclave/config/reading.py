@@ -147,6 +147,7 @@ class Reader:
             if loaded is None:
                 return None
             value = loaded
+        self._storable(key, value, at)
         if not value:
             if key.required and "" not in key.allowed:
                 self.ledger.say("EX-C015", f'"{key.name}" is empty', _example(key), at=at)
@@ -166,6 +167,11 @@ class Reader:
         if key.check and not (templated and key.check in ("url", "repo", "semver", "path")):
             self._check(key, value, at, model)
         return value
+
+    def _storable(self, key: Key, text: str, at: Origin) -> None:
+        # TOML can write it, no database keeps it.
+        if "\0" in text:
+            self.ledger.say("EX-C017", f'"{key.name}" holds the character U+0000, which cannot be stored', "remove it", at=at)
 
     def _note_template(self, key: Key, value: str, at: Origin, model: Path, stage: Stage) -> None:
         # Only texts with `.nuon` in them are rendered, so that Helm's own braces survive (config.md 2.1).
@@ -215,6 +221,7 @@ class Reader:
             if not isinstance(item, str):
                 self.ledger.say("EX-C013", f'"{key.name}" takes texts, this is {kind_of(item)}', at=at.below(i))
                 return None
+            self._storable(key, item, at.below(i))
         return value
 
     def _mapping(self, key: Key, value: Any, at: Origin, model: Path, stage: Stage) -> dict[str, str] | None:
@@ -223,6 +230,7 @@ class Reader:
             return None
         result: dict[str, str] = {}
         for name, item in value.items():
+            self._storable(key, name, at.below(name))
             if isinstance(item, str):
                 text = item
             elif isinstance(item, (dict, list)):
@@ -233,6 +241,7 @@ class Reader:
                 text = _json(item)
             else:
                 text = scalar(item)
+            self._storable(key, text, at.below(name))
             if ("{{" in text and ".nuon" in text) or (stage == "action" and "{{" in text and ".action" in text):
                 if stage:
                     self.templates.append(Template((*model, name), stage, text, key))
