@@ -247,6 +247,17 @@ async def test_another_org_sees_nothing_of_it(client: httpx.AsyncClient, strange
             "the group 'main' is not declared",
         ),
         ("/v1/apps/{app}/components", {"name": "Bad Name"}, "may hold lower case letters"),
+        ("/v1/apps/{app}/components", {"name": "api\n"}, "may hold lower case letters"),
+        ("/v1/apps/{app}/components", {"name": ".."}, "neither be empty nor a path"),
+        ("/v1/apps", {"name": "other\n"}, "may hold lower case letters"),
+        (
+            "/v1/apps/{app}/sandbox-config",
+            {
+                "terraform_version": "1.11.4", "variables": {}, "env_vars": {},
+                "public_git_vcs_config": {"repo": "https://[example.com/a", "directory": ".", "branch": "main"},
+            },
+            "host or port is malformed",
+        ),
         ("/v1/apps/{app}/components", {"name": "web"}, "duplicate key"),
         ("/v1/apps", {"name": "hello"}, "duplicate key"),
         ("/v1/apps/{app}/components", {"name": "new", "dependencies": ["nowhere"]}, "some components not created yet: nowhere"),

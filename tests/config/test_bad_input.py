@@ -186,6 +186,13 @@ def test_a_character_that_cannot_be_stored_is_found_before_it_is_sent(tmp_path, 
     assert "EX-C017" in codes_soon(root)
 
 
+@pytest.mark.parametrize("name", [b".", b".."])
+def test_a_step_of_a_path_is_no_name(tmp_path, name):
+    files = {"components/a.toml": COMPONENT.replace(b'"api"\nchart', b'"' + name + b'"\nchart'), "actions/a.toml": ACTION + b'"x"\n'}
+    files["actions/a.toml"] = files["actions/a.toml"].replace(b'name = "a"\ntimeout', b'name = "' + name + b'"\ntimeout')
+    assert codes_soon(laid_out(tmp_path, **files)) == ["EX-C017", "EX-C017"]
+
+
 def test_names_that_are_not_utf8_or_steer_a_terminal_are_shown_all_the_same(tmp_path):
     root = laid_out(tmp_path, **{"components/a.toml": COMPONENT})
     for name in (b"\xff.toml", b"b\x1b[31m\n.toml"):

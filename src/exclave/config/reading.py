@@ -164,6 +164,8 @@ class Reader:
         if key.pattern and not (templated and key.template) and not _compiled(key.pattern).fullmatch(value):
             self.ledger.say("EX-C017", f'"{value}" is not a {key.name.replace("_", " ")}', f"it must match {key.pattern}", at=at)
             return value
+        if key.name == "name" and value in (".", ".."):
+            self.ledger.say("EX-C017", f'"{value}" is a step of a path, and no name', _example(key), at=at)
         if key.check and not (templated and key.check in ("url", "repo", "semver", "path")):
             self._check(key, value, at, model)
         return value

@@ -21,7 +21,7 @@ COMPONENT_NAME = r"[a-z0-9_{}.\-]+"
 COMMON: tuple[Key, ...] = (
     text("type", "The kind of component.", required=True, allowed=KINDS, aliases=KIND_ALIASES, example='"terraform_module"'),
     text("name", "The name, unique in the app.", required=True, pattern=COMPONENT_NAME, check="name", example='"certificate"'),
-    text("var_name", "Another name under which the outputs can be reached.", pattern=COMPONENT_NAME),
+    text("var_name", "Another name under which the outputs can be reached.", pattern=r"[a-z0-9_{}.]+"),
     texts("dependencies", "Components that must be deployed before; those named in templates are added."),
     SOURCE_FILE,
     number("max_auto_retries", "How often a failed deploy is tried again by itself.", default=0, since=2026),

@@ -10,9 +10,10 @@ from exclave.kit import errors
 from exclave.wire.public import access as access_wire
 from exclave.wire.public import apps as wire
 
-_ENTITY = re.compile(r"^[a-z0-9_-]+$")
-_INTERPOLATED = re.compile(r"^[a-z0-9_{}.]*$")
-_HOSTNAME = re.compile(r"^[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?(\.[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)*$")
+_ENTITY = re.compile(r"[a-z0-9_-]+\Z")
+_INTERPOLATED = re.compile(r"[a-z0-9_{}.]+\Z")
+_COMPONENT = re.compile(r"(?!\.{1,2}\Z)[a-z0-9_{}.-]+\Z")  # no name may be a step of a path
+_HOSTNAME = re.compile(r"^[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?(\.[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)*\Z")
 INPUT_TYPES = ("string", "number", "bool", "list", "json")
 AZURE_RUNNERS = ("azure", "azure-aks", "azure-acs")
 AWS_RUNNERS = ("aws", "aws-ecs", "aws-eks")
@@ -34,9 +35,17 @@ def checked_app_name(name: str) -> str:
 
 
 def checked_name(name: str, field: str, *, empty: bool = False) -> str:
-    """Return a name of a component, input or secret, or raise."""
-    if not (empty and not name) and (not name or not _INTERPOLATED.match(name)):
+    """Return a name of an input or secret, or raise."""
+    if not (empty and not name) and not _INTERPOLATED.match(name):
         raise errors.Invalid(f"{field}: {name!r} may hold lower case letters, digits, '_', '.', '{{' and '}}' only, and must not be empty")
+    return name
+
+
+def checked_component_name(name: str) -> str:
+    """Return a name that a component may have, or raise. Other servers refuse '-', real apps use it (spec config.md 7)."""
+    if not _COMPONENT.match(name):
+        allowed = "lower case letters, digits, '_', '-', '.', '{' and '}' only"
+        raise errors.Invalid(f"name: {name!r} may hold {allowed}, and must neither be empty nor a path")
     return name
 
 

@@ -41,7 +41,7 @@ TYPED: dict[str, type[TypedConfig]] = {
 
 async def create(ctx: Ctx, app: App, name: str, *, var_name: str = "", dependencies: list[str] | None = None) -> Component:
     """Create a component. Every install of the app gets a place for it."""
-    naming.checked_name(name, "name")
+    naming.checked_component_name(name)
     naming.checked_name(var_name, "var_name", empty=True)
     if is_id(name):
         raise errors.Invalid(f"name: {name!r} looks like an id (26 letters and digits): choose a shorter or longer one")
@@ -79,7 +79,7 @@ async def get(ctx: Ctx, ref: str, app_id: str | None = None) -> Component:
 
 async def update(ctx: Ctx, component: Component, name: str, *, var_name: str = "", dependencies: list[str] | None = None) -> Component:
     """Rename a component and set what it depends on; dependencies that are absent or null stay as they are."""
-    naming.checked_name(name, "name")
+    naming.checked_component_name(name)
     naming.checked_name(var_name, "var_name", empty=True)
     if name != component.name:
         if is_id(name):
