@@ -266,3 +266,40 @@ def test_doctor_says_what_is_missing(hello, tmp_path):
     assert "FAIL terraform" in done.stdout
     assert "EXCLAVE_TERRAFORM=/path" in done.stdout
     assert shutil.which("git") is None or "ok   git" in done.stdout
+
+
+def test_names_are_sent_as_they_are_written(hello):
+    """A `?`, a `#` or a hyphen in a name is part of it: what is synced is what is named, or nothing."""
+
+    def renamed(directory):
+        web = directory / "components" / "web.toml"
+        web.write_text(web.read_text().replace('name = "web"', 'name = "web-site"'))
+        action = directory / "actions" / "check.toml"
+        text = action.read_text().replace(
+            '"{{.nuon.components.web.outputs.page}}"', "'{{(index .nuon.components `web-site`).outputs.page}}'"
+        )
+        action.write_text(text)
+        (directory / "actions" / "other.toml").write_text(text.replace('name = "check"', 'name = "check?a=b#c"'))
+
+    directory = hello.app("names", renamed)
+    synced = hello.json("apps", "sync", str(directory))
+    assert [component["name"] for component in synced["components"]] == ["database", "network", "web-site"]
+    assert synced["failed_builds"] == []
+    for name in ("names#old", "names?x", "../names"):
+        refused = hello.exclave("apps", "sync", str(directory), "--app", name, code=3)
+        assert refused.stderr.endswith(f"exclave: app {name!r} not found\n") or "no such path" in refused.stderr
+
+
+def test_a_link_to_an_app_directory_has_the_name_of_the_link(hello):
+    directory = hello.app("linked")
+    directory.rename(directory.with_name("linked-1.0"))
+    directory.symlink_to("linked-1.0")
+    assert hello.json("apps", "sync", str(directory))["app"] == "linked"
+
+
+def test_a_section_that_the_server_refuses_is_named(hello):
+    def with_policy(directory):
+        (directory / "policies.toml").write_text('[[policy]]\ntype = "sandbox"\nengine = "opa"\ncontents = "package x"\n')
+
+    refused = hello.exclave("apps", "sync", str(hello.app("policed", with_policy)), code=1)
+    assert "exclave: policies: " in refused.stderr

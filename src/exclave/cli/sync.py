@@ -7,9 +7,11 @@ import asyncio
 import contextlib
 import hashlib
 import io
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
@@ -27,7 +29,7 @@ _NEVER = {".terraform", ".git", "__pycache__", ".DS_Store"}
 
 def sync_directory(directory: Path, name: str, *, wait: bool, as_json: bool) -> None:
     """Load, check, send, build. Exit code 1 when the directory is invalid or a build fails."""
-    directory = directory.resolve()
+    directory = Path(os.path.abspath(directory))  # a link keeps its name, which is the app's
     loaded = config.load(directory)
     errors = [report for report in loaded.reports if report.severity == "error"]
     for report in loaded.reports:
@@ -53,7 +55,7 @@ class Sync:
         self.archive = ""
 
     async def run(self) -> dict[str, Any]:
-        self.app_id = (await self._get(f"/v1/apps/{self.name}"))["id"]
+        self.app_id = (await self._get(f"/v1/apps/{_part(self.name)}"))["id"]
         if self._has_local_sources():
             self.archive = await self._upload()
         made = await self._post("config", {"readme": self.app.metadata.readme, "cli_version": __version__})
@@ -82,22 +84,9 @@ class Sync:
         if app.metadata.slack_webhook_url:
             meta["slack_webhook_url"] = app.metadata.slack_webhook_url
         await self.http.send("PATCH", f"/v1/apps/{self.app_id}", meta, dict[str, Any])
-        await self._post("input-config", self._inputs())
-        with _named("sandbox"):
-            await self._post("sandbox-config", self._sandbox())
-        runner = app.runner
-        await self._post(
-            "runner-configs",
-            {
-                "app_config_id": self.config_id,
-                "type": runner.runner_type,
-                "env_vars": runner.env_vars,
-                "helm_driver": runner.helm_driver,
-                "init_script_url": runner.init_script_url,
-            },
-        )
         for path, body in self._sections():
-            await self._post(path, {"app_config_id": self.config_id, **body})
+            with _named(path.removesuffix("-configs").removesuffix("-config")):
+                await self._post(path, {"app_config_id": self.config_id, **body})
         components = [await self._ensure(component) for component in app.components]
         ids = {entry["name"]: entry["id"] for entry in components}
         for component, entry in zip(app.components, components, strict=True):
@@ -131,12 +120,11 @@ class Sync:
             if entry.default is not None:
                 body["default"] = entry.default
             inputs[entry.name] = body
-        return {"app_config_id": self.config_id, "groups": groups, "inputs": inputs}
+        return {"groups": groups, "inputs": inputs}
 
     def _sandbox(self) -> dict[str, Any]:
         sandbox = self.app.sandbox
         return {
-            "app_config_id": self.config_id,
             "terraform_version": sandbox.terraform_version,
             "variables": sandbox.vars,
             "env_vars": sandbox.env_vars,
@@ -147,8 +135,20 @@ class Sync:
         }
 
     def _sections(self) -> list[tuple[str, dict[str, Any]]]:
-        app = self.app
-        found: list[tuple[str, dict[str, Any]]] = []
+        app, runner = self.app, self.app.runner
+        found: list[tuple[str, dict[str, Any]]] = [
+            ("input-config", self._inputs()),
+            ("sandbox-config", self._sandbox()),
+            (
+                "runner-configs",
+                {
+                    "type": runner.runner_type,
+                    "env_vars": runner.env_vars,
+                    "helm_driver": runner.helm_driver,
+                    "init_script_url": runner.init_script_url,
+                },
+            ),
+        ]
         break_glass = [_role(role) for role in app.break_glass]
         if app.permissions:
             by_type = {role.type: _role(role) for role in app.permissions}
@@ -174,11 +174,12 @@ class Sync:
 
     async def _ensure(self, component: model.Component) -> dict[str, Any]:
         try:
-            found = await self._get(f"/v1/apps/{self.app_id}/component/{component.name}")
+            found = await self._get(f"/v1/apps/{self.app_id}/component/{_part(component.name)}")
         except Refused as error:
             if error.status != 404:
                 raise
-            found = await self._post("components", {"name": component.name, "dependencies": None})
+            with _named(f"component {component.name}"):
+                found = await self._post("components", {"name": component.name, "dependencies": None})
         return {"name": component.name, "id": found["id"], "type": component.type, "changed": False}
 
     async def _configure(self, component: model.Component, entry: dict[str, Any], ids: Mapping[str, str]) -> None:
@@ -284,7 +285,7 @@ class Sync:
 
     async def _action(self, action: model.Action) -> None:
         try:
-            found = await self._get(f"/v1/apps/{self.app_id}/action-workflows/{action.name}")
+            found = await self._get(f"/v1/apps/{self.app_id}/action-workflows/{_part(action.name)}")
         except Refused as error:
             if error.status != 404:
                 raise
@@ -379,6 +380,11 @@ class Sync:
 
     async def _post(self, path: str, body: Any) -> Any:
         return await self.http.send("POST", f"/v1/apps/{self.app_id}/{path}", body, Any)
+
+
+def _part(name: str) -> str:
+    """A name as one part of a path, whatever it is made of."""
+    return quote(name, safe="")
 
 
 @contextlib.contextmanager
