@@ -4,8 +4,10 @@ import json
 import shutil
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from tests.users import as_nobody
 from typer.testing import CliRunner
 
 from exclave import config
@@ -142,6 +144,37 @@ def test_files_are_laid_out(run, app):
     run("apps", "fmt", str(app))
     assert (app / "runner.toml").read_text() == '# who\nrunner_type = "aws"\n'
     assert run("apps", "fmt", str(app), "--check").stdout == ""
+
+
+def test_a_link_stays_a_link_when_it_is_laid_out(run, app):
+    (app / "shared").mkdir()
+    real = (app / "runner.toml").rename(app / "shared" / "runner.toml")
+    (app / "runner.toml").symlink_to("shared/runner.toml")
+    real.write_text('runner_type="local"\n')
+    assert run("apps", "fmt", str(app)).stdout == "runner.toml\n"
+    assert (app / "runner.toml").is_symlink()
+    assert real.read_text() == 'runner_type = "local"\n'
+
+
+def test_what_may_not_be_written_is_said_in_a_line(run):
+    with TemporaryDirectory() as directory:
+        root = Path(directory) / "shop"
+        shutil.copytree(BASE, root)
+        (root / "runner.toml").write_text('runner_type="local"\n')
+        root.chmod(0o555)
+        Path(directory).chmod(0o555)
+        with as_nobody():
+            result = run("apps", "fmt", str(root), code=1)
+            assert result.stdout == ""
+            assert result.stderr == "runner.toml: cannot be written: Permission denied\n"
+            assert "cannot be written" in run("apps", "init", str(root.parent / "fresh"), code=2).stderr
+        Path(directory).chmod(0o700)
+        root.chmod(0o700)
+
+
+def test_a_directory_that_is_none_is_named_once(run, app, monkeypatch):
+    monkeypatch.chdir(app.parent)
+    assert run("apps", "validate", "shop/runner.toml", code=1).stdout.startswith(f"{app}/runner.toml: error[EX-C001]: ")
 
 
 def test_a_broken_file_is_left_alone(run, app):

@@ -111,10 +111,13 @@ def init(
     taken = [file for file in files if (directory / file).exists()]
     if taken:
         raise typer.BadParameter(f"{directory} already holds {taken[0]}; choose another directory", param_hint="DIRECTORY")
-    for file, text in files.items():
-        path = directory / file
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8", newline="\n")
+    try:
+        for file, text in files.items():
+            path = directory / file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise typer.BadParameter(f"{directory} cannot be written: {error.strerror}", param_hint="DIRECTORY") from None
     if json:
         _json({"app": name, "platform": platform, "files": list(files)})
     else:
@@ -150,9 +153,13 @@ def fmt(
             broken.append(f"{name}:{line}:{column}: {error.message}")
             continue
         if arranged != text:
+            try:
+                if not check:
+                    _replace((directory / name).resolve(), arranged)  # a link stays one
+            except OSError as error:
+                broken.append(f"{name}: cannot be written: {error.strerror}")
+                continue
             changed.append(name)
-            if not check:
-                _replace(directory / name, arranged)
     broken += [f"{report.file}: {report.message}" for report in folder.ledger.reports]
     if json:
         _json({"changed": changed, "broken": broken})
@@ -288,9 +295,13 @@ def _loaded(directory: Path) -> Loaded:
 def _replace(path: Path, text: str) -> None:
     """Write a file whole or not at all, keeping its mode."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_text(text, encoding="utf-8", newline="\n")
-    os.chmod(draft, path.stat().st_mode)
-    os.replace(draft, path)
+    try:
+        draft.write_text(text, encoding="utf-8", newline="\n")
+        os.chmod(draft, path.stat().st_mode)
+        os.replace(draft, path)
+    except OSError:
+        draft.unlink(missing_ok=True)
+        raise
 
 
 def _colour(stream: Any = None) -> bool:

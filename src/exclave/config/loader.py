@@ -81,7 +81,7 @@ def load(
     folder = Directory(root, ledger, overlay)
     name = folder.root.name
     if wrong := _why_unreadable(root):
-        ledger.say("EX-C001", f"{root} {wrong}", "give the directory that holds metadata.toml", file=str(root))
+        ledger.say("EX-C001", f"{root} {wrong}", "give the directory that holds metadata.toml", file=str(folder.root))
         return Loaded(model.App(name=name), folder, ledger, [])
     if fetch is None and not offline:
         from exclave.config import fetching
