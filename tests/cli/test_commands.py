@@ -16,6 +16,9 @@ from fcntl import ioctl
 
 import pytest
 
+from exclave import config
+from exclave.cli import session
+from exclave.cli.sync import Sync
 from tests.cli.system import COMMAND, System, until
 
 pytestmark = pytest.mark.slow
@@ -303,3 +306,21 @@ def test_a_section_that_the_server_refuses_is_named(hello):
 
     refused = hello.exclave("apps", "sync", str(hello.app("policed", with_policy)), code=1)
     assert "exclave: policies: " in refused.stderr
+
+
+def test_what_is_edited_during_a_sync_is_built_by_the_next(hello, monkeypatch):
+    directory = hello.app("edited")
+
+    class Edited(Sync):
+        async def _upload(self):
+            digest = await super()._upload()
+            with (directory / "modules" / "web" / "main.tf").open("a") as module:
+                module.write("# edited\n")
+            return digest
+
+    monkeypatch.setenv("HOME", hello.environ["HOME"])
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    session.call(lambda api: Edited(api, directory, config.load(directory), "edited", wait=True).run())
+    synced = hello.json("apps", "sync", str(directory))["components"]
+    assert [component["name"] for component in synced if component["changed"]] == ["web"]
+    assert not any(component["changed"] for component in hello.json("apps", "sync", str(directory))["components"])

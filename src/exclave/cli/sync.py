@@ -53,9 +53,12 @@ class Sync:
         self.http, self.directory, self.app, self.name, self.wait = api.http, directory, loaded.app, name, wait
         self.app_id = self.config_id = ""
         self.archive = ""
+        self.checksums: dict[str, str] = {}
 
     async def run(self) -> dict[str, Any]:
         self.app_id = (await self._get(f"/v1/apps/{_part(self.name)}"))["id"]
+        # Before the upload: what is edited meanwhile has another checksum at the next sync, and is built then.
+        self.checksums = {component.name: self._checksum(component) for component in self.app.components}
         if self._has_local_sources():
             self.archive = await self._upload()
         made = await self._post("config", {"readme": self.app.metadata.readme, "cli_version": __version__})
@@ -186,7 +189,7 @@ class Sync:
         needs = config.dependencies(component)
         patch = {"name": component.name, "var_name": component.var_name, "dependencies": needs}
         await self.http.send("PATCH", f"/v1/components/{entry['id']}", patch, dict[str, Any])
-        checksum = self._checksum(component)
+        checksum = self.checksums[component.name]
         if await self._unchanged(entry["id"], checksum):
             return
         kind, body = self._component(component)
