@@ -74,6 +74,7 @@ class ControlPlane:
         self.queue: list[tuple[dict[str, Any], Any]] = []
         self.executions: dict[str, Execution] = {}
         self.blobs: dict[str, bytes] = {}
+        self.blob_limit = 1 << 20
         self.sources: dict[str, bytes] = {}
         self.states: dict[str, bytes] = {}
         self.locks: dict[str, dict[str, Any]] = {}
@@ -184,6 +185,8 @@ class ControlPlane:
                 )
             case "PUT", ["artifacts", "blobs", digest]:
                 assert digest == "sha256:" + hashlib.sha256(body).hexdigest()
+                if len(body) > self.blob_limit:
+                    return call.answer(413, {"description": f"a blob has at most {self.blob_limit} bytes"})
                 self.blobs[digest] = body
                 return call.answer(201, {})
             case "PUT", ["artifacts", "manifests"]:

@@ -222,6 +222,17 @@ async def test_a_component_is_planned_from_its_artifact(plane: ControlPlane, wor
     assert CANARY not in json.dumps(planned.display)
 
 
+async def test_a_file_that_is_too_large_for_an_artifact_is_named(plane: ControlPlane, work: Work) -> None:
+    source = {"archive": plane.source({"main.tf": MODULE, "large.bin": "x" * (plane.blob_limit + 1)}), "path": "."}
+    built = await work.do(
+        "terraform-module-build",
+        {"component_id": "cmp", "component_build_id": "bld", "dst_tag": "bld1", "source": source},
+        operation="build",
+    )
+    assert built.status == "failed"
+    assert built.error["message"] == f"large.bin is too large for an artifact: a blob has at most {plane.blob_limit} bytes"
+
+
 @pytest.mark.parametrize(
     ("own", "why"),
     [

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 import msgspec
 
-from exclave.client.http import Content
+from exclave.client.http import Content, Refused
 from exclave.client.runner import plan_as
 from exclave.kit import archive
 from exclave.runner.handlers import sources
@@ -115,16 +115,24 @@ def _layers_of(directory: Path) -> list[Layer]:
 async def _push(job: Job, layers: list[Layer], manifest: bytes) -> str:
     turns = asyncio.Semaphore(_UPLOADS_AT_ONCE)
 
-    async def put(digest: str, content: Callable[[], Content], size: int) -> None:
+    async def put(title: str, digest: str, content: Callable[[], Content], size: int) -> None:
         async with turns:
             job.lease.check()
-            await job.api.put_blob(digest, content, size)
+            try:
+                await job.api.put_blob(digest, content, size)
+            except Refused as refused:
+                if refused.status != 413:
+                    raise
+                raise JobFailed(f"{title} is too large for an artifact: {refused.said}", reason="source-too-large") from refused
 
     once = {layer.digest: layer for layer in layers}
-    async with asyncio.TaskGroup() as uploads:
-        uploads.create_task(put(_digest(_CONFIG), lambda: _CONFIG, len(_CONFIG)))
-        for layer in once.values():
-            uploads.create_task(put(layer.digest, _content_of(layer), layer.size))
+    try:
+        async with asyncio.TaskGroup() as uploads:
+            uploads.create_task(put("the config", _digest(_CONFIG), lambda: _CONFIG, len(_CONFIG)))
+            for layer in once.values():
+                uploads.create_task(put(layer.title, layer.digest, _content_of(layer), layer.size))
+    except BaseExceptionGroup as failed:  # the first ended the others, and is the reason
+        raise failed.exceptions[0] from None
     digest = await job.api.put_manifest(manifest)
     if digest != _digest(manifest):
         raise JobFailed(f"the control plane stored the manifest as {digest}, sent was {_digest(manifest)}", reason="digest-mismatch")
