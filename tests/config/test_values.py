@@ -1,6 +1,16 @@
 """Values that name a text to load, durations, schedules."""
 
+import socket
+import ssl
+import threading
+import time
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from exclave import config
 from exclave.config import cron, durations, fetching, values
@@ -143,3 +153,64 @@ def test_what_is_no_schedule(text):
 )
 def test_what_is_no_schedule_either(text):
     assert cron.problem(text)
+
+
+def test_an_address_that_is_none_is_a_report():
+    for address in ("https://localhost:port/x", "https://[localhost/x", "https:///x", "https://localhost:99999/x"):
+        with pytest.raises(values.FetchFailed):
+            fetching.fetch(address)
+
+
+@pytest.fixture
+def far_end(tmp_path, monkeypatch):
+    """A TLS server that answers one call with the given pieces, a tenth of a second apart, and its address."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), 1, now - timedelta(days=1), now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem = tmp_path / "far-end.pem"
+    secret = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    pem.write_bytes(secret + certificate.public_bytes(serialization.Encoding.PEM))
+    monkeypatch.setenv("SSL_CERT_FILE", str(pem))
+    monkeypatch.setenv("NO_PROXY", "localhost")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+    listening = socket.create_server(("127.0.0.1", 0))
+
+    def answer(pieces):
+        with suppress(OSError), listening, context.wrap_socket(listening.accept()[0], server_side=True) as call:
+            call.recv(1 << 16)
+            for piece in pieces:
+                call.sendall(piece)
+                time.sleep(0.1)
+
+    def start(*pieces: bytes) -> str:
+        threading.Thread(target=answer, args=(pieces,), daemon=True).start()
+        return f"https://localhost:{listening.getsockname()[1]}/x"
+
+    return start
+
+
+def test_a_text_is_fetched(far_end):
+    assert fetching.fetch(far_end(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nab", b"cd")) == "abcd"
+
+
+@pytest.mark.parametrize(
+    ("pieces", "why"),
+    [
+        ([b"HTTP/1.1 200 OK\r\n\r\n", *[b"x"] * 100], "not there after"),
+        ([b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc"], "ended before the text did"),
+        ([b"SSH-2.0-OpenSSH_9.9\r\n"], "SSH-2.0"),
+        ([b"HTTP/1.1 302 Found\r\nLocation: http://localhost/\r\n\r\n"], "redirects away"),
+    ],
+)
+def test_a_far_end_that_gives_no_whole_text_in_time_is_a_report(far_end, monkeypatch, pieces, why):
+    monkeypatch.setattr(fetching, "TIMEOUT", 1.0)
+    began = time.monotonic()
+    with pytest.raises(values.FetchFailed, match=why):
+        fetching.fetch(far_end(*pieces))
+    assert time.monotonic() - began < 5

@@ -7,9 +7,14 @@ https only; git is called without prompts, hooks or other transports.
 from __future__ import annotations
 
 import re
+import time
+from typing import TYPE_CHECKING
 
 from exclave.config.directory import MAX_TEXT
 from exclave.config.values import FetchFailed
+
+if TYPE_CHECKING:
+    from http.client import HTTPResponse
 
 TIMEOUT = 5.0
 
@@ -26,6 +31,7 @@ def fetch(address: str) -> str:
 
 
 def _https(address: str) -> bytes:
+    import http.client
     import urllib.error
     import urllib.request
 
@@ -37,14 +43,27 @@ def _https(address: str) -> bytes:
 
     try:
         with urllib.request.build_opener(OnlyHttps).open(address, timeout=TIMEOUT) as answer:
-            data: bytes = answer.read(MAX_TEXT + 1)
+            data = _whole(answer)
     except urllib.error.HTTPError as error:
         raise FetchFailed(f"the server answered {error.code}") from None
-    except (OSError, ValueError) as error:
-        raise FetchFailed(str(getattr(error, "reason", error))) from None
-    if len(data) > MAX_TEXT:
-        raise FetchFailed(f"it has more than {MAX_TEXT:,} bytes")
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        raise FetchFailed(str(getattr(error, "reason", error)) or type(error).__name__) from None
     return data
+
+
+def _whole(answer: HTTPResponse) -> bytes:
+    # The time-out of the connection is one for each piece: a server that sends a byte now and then would hold us for days.
+    until = time.monotonic() + TIMEOUT
+    data = bytearray()
+    while piece := answer.read1(1 << 16):
+        data += piece
+        if len(data) > MAX_TEXT:
+            raise FetchFailed(f"it has more than {MAX_TEXT:,} bytes")
+        if time.monotonic() > until:
+            raise FetchFailed(f"it was not there after {TIMEOUT:g} seconds")
+    if answer.length:
+        raise FetchFailed("the connection ended before the text did")
+    return bytes(data)
 
 
 def _git(address: str) -> bytes:
