@@ -16,6 +16,7 @@ import pytest
 
 from tests.e2e.apps import ledger, lines, write_app
 from tests.e2e.installation import Installation
+from tests.e2e.served import CommandFailed
 from tests.processes import free_port, until
 
 BIN = Path("/usr/lib/postgresql/15/bin")
@@ -64,7 +65,11 @@ def elsewhere() -> Iterator[Elsewhere]:
         "UTF8",
     ]
     subprocess.run(initdb, check=True, stdout=subprocess.DEVNULL, cwd="/", **change)  # type: ignore[call-overload]
-    options = ["-p", str(made.port), "-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={base}", "-c", "fsync=off"]
+    certificate = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=localhost"]
+    files = ["-keyout", base / "data" / "server.key", "-out", base / "data" / "server.crt"]
+    subprocess.run([*certificate, *files], check=True, stderr=subprocess.DEVNULL, cwd="/", **{**change, "umask": 0o077})  # type: ignore[call-overload]
+    settings = ("ssl=on", "listen_addresses=127.0.0.1", f"unix_socket_directories={base}", "fsync=off")
+    options = ["-p", str(made.port), *(part for setting in settings for part in ("-c", setting))]
     with (base / "log").open("wb") as log:
         server = subprocess.Popen([BIN / "postgres", "-D", base / "data", *options], stdout=log, stderr=log, cwd="/", **change)  # type: ignore[call-overload]
     try:
@@ -137,6 +142,50 @@ def test_api_and_worker_are_two_processes_of_a_login_without_power(database: Els
     assert "Traceback" not in system.said()
 
 
+def test_sslmode_in_a_url_holds_for_every_connection(database: Elsewhere) -> None:
+    with Installation(database.url("web") + "?sslmode=require", database.url("schema_owner") + "?sslmode=require") as system:
+        system.migrate()
+        database.run("grant exclave_app, exclave_engine to web")
+        system.let_in()
+        system.serve("all")
+        system.vendor(write_app(system.apps / "private"))
+        with psycopg.connect(database.url("postgres"), autocommit=True) as connection:
+            rows = connection.execute(
+                "select application_name, bool_and(ssl) from pg_stat_ssl join pg_stat_activity using (pid) where usename = 'web' group by 1"
+            ).fetchall()
+        assert {"exclave", "exclave bus"} <= {name for name, _ in rows}
+        assert all(encrypted for _, encrypted in rows), rows
+        assert "Traceback" not in system.said()
+
+
+def test_a_database_that_becomes_read_only_is_unavailable_until_it_is_not(
+    database: Elsewhere, installation: Callable[..., Installation]
+) -> None:
+    system = installation()
+    system.let_in()
+    system.serve("api")
+
+    def read_only(switch: str) -> None:
+        database.run(
+            f"alter database product set default_transaction_read_only = {switch}",
+            "select pg_terminate_backend(pid) from pg_stat_activity where datname = 'product'",
+        )
+
+    read_only("on")
+    for _ in range(3):
+        assert "503: the database cannot answer now" in system.exclave("apps", "create", "one", code=1)
+    assert "read-only" in one_line(system.exclave("server", "--role", "api", code=2))
+    read_only("off")
+    until(lambda: creates(system, "one"), what="for the database to be written to again")
+    assert "Traceback" not in system.said()
+
+
+def creates(system: Installation, app: str) -> bool:
+    with contextlib.suppress(CommandFailed):
+        return app in system.exclave("apps", "create", app)
+    return False
+
+
 def test_the_platform_local_is_refused_where_nobody_allowed_it(installation: Callable[..., Installation]) -> None:
     system = installation()
     system.let_in()
@@ -164,12 +213,18 @@ def test_what_is_wrong_with_a_database_is_said_in_one_line(database: Elsewhere) 
             "refuses the login": database.url("bare").replace(database.password, "wrong"),
             "has no database": database.url("bare", "elsewhere"),
             "cannot be reached": f"postgresql://bare:x@127.0.0.1:{free_port()}/product",
+            "EXCLAVE_DATABASE_URL is no URL": database.url("bare").replace(str(database.port), "port"),
+            "is no URL of a PostgreSQL": database.url("bare").replace("postgresql", "mysql"),
+            "PGSSLROOTCERT": database.url("bare") + "?sslrootcert=/ca.pem",
         }
         for words, url in wrong.items():
             said = one_line(system.exclave_with({"EXCLAVE_DATABASE_URL": url}, *server, code=2))
             assert words in said
             assert database.password not in said
         assert "cannot be reached" in one_line(system.exclave_with({"EXCLAVE_DATABASE_URL": wrong["cannot be reached"]}, "migrate", code=2))
+        refused = one_line(system.exclave_with({"EXCLAVE_OWNER_URL": database.url("bare")}, "migrate", code=2))
+        assert "permission denied" in refused
+        assert "EXCLAVE_OWNER_URL" in refused
         del system.settings["EXCLAVE_DATABASE_URL"]
         assert "EXCLAVE_DATABASE_URL is not set" in one_line(system.exclave(*server, code=2))
         assert not system.data.exists(), "nothing was written before the database was looked at"

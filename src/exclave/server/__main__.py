@@ -112,6 +112,11 @@ def _migrate(settings: Settings) -> int:
         asyncio.run(run())
     except database.DatabaseUnfit as error:
         raise Refused(str(error)) from error
+    except database.REFUSALS as error:
+        raise Refused(
+            f"the schema stays as it was, PostgreSQL refused to change it: {database.said(error)}. "
+            "`migrate` runs as the owner of the schema (EXCLAVE_OWNER_URL), who may create roles"
+        ) from error
     print("the schema is up to date", file=sys.stderr)
     return 0
 

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy.engine import URL, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from exclave.kit import db
@@ -14,6 +13,7 @@ from exclave.kit.crypto import Master
 from exclave.kit.events import Events
 from exclave.kit.rls import APP, ENGINE
 from exclave.server import wiring
+from exclave.server.database import as_async, plain
 from exclave.server.settings import Settings
 
 APP_SETTINGS = {"role": APP, "statement_timeout": "30000"}
@@ -33,22 +33,8 @@ class Urls:
 
 def external(settings: Settings) -> Urls:
     """The URLs for a database that somebody else runs. The login may be any member of the two roles."""
-    url = as_async(settings.database_url)
-    return Urls(app=url, engine=url, owner=as_async(settings.owner_url or settings.database_url))
-
-
-def as_async(text: str) -> str:
-    """Give a usual `postgresql://` URL the driver that we use."""
-    url = make_url(text)
-    if url.drivername in ("postgres", "postgresql"):
-        url = url.set(drivername="postgresql+asyncpg")
-    query = {("ssl" if key == "sslmode" else key): value for key, value in url.query.items()}
-    return url.set(query=query).render_as_string(hide_password=False)
-
-
-def plain(url: URL) -> str:
-    """The same for asyncpg itself."""
-    return url.set(drivername="postgresql").render_as_string(hide_password=False)
+    url = as_async(settings.database_url, "EXCLAVE_DATABASE_URL")
+    return Urls(app=url, engine=url, owner=as_async(settings.owner_url, "EXCLAVE_OWNER_URL") if settings.owner_url else url)
 
 
 @dataclass
@@ -74,7 +60,7 @@ def make(settings: Settings, urls: Urls) -> Process:
     runtime = Runtime(
         app=db.sessions(app),
         engine=db.sessions(engine),
-        bus=Bus(plain(make_url(urls.engine))),
+        bus=Bus(plain(urls.engine)),
         events=events,
         master=_master(settings),
         blobs=Blobs(settings.data_dir / "blobs"),
