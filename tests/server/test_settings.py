@@ -66,6 +66,13 @@ def test_what_a_setting_cannot_be_is_said_with_what_it_can(name: str, text: str)
     assert text not in str(caught.value).replace(WRONG[name][1], "") or text.isdecimal()
 
 
+@pytest.mark.parametrize(
+    ("host", "address"), [("127.0.0.1", "http://127.0.0.1:8081"), ("::1", "http://[::1]:8081"), ("box", "http://box:8081")]
+)
+def test_an_address_is_a_url(host: str, address: str) -> None:
+    assert read({"EXCLAVE_HOST": host}).public_address == address
+
+
 def test_everything_that_is_wrong_is_said_at_once() -> None:
     with pytest.raises(SettingsInvalid) as caught:
         read({name: texts[0] for name, (texts, _) in WRONG.items()})

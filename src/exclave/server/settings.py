@@ -66,11 +66,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def public_address(self) -> str:
-        return self.public_url or f"http://{self.host}:{self.public_port}"
+        return self.public_url or _address(self.host, self.public_port)
 
     @property
     def runner_address(self) -> str:
-        return self.runner_url or f"http://{self.host}:{self.runner_port}"
+        return self.runner_url or _address(self.host, self.runner_port)
 
     def facts(self) -> "Facts":
         """What verbs need of these."""
@@ -86,6 +86,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             heartbeat_seconds=self.heartbeat.total_seconds(),
             unhealthy_after_seconds=self.unhealthy_after.total_seconds(),
         )
+
+
+def _address(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def read(environ: Mapping[str, str]) -> Settings:
