@@ -1,16 +1,23 @@
 """The first start: an account with its journey, an org, a token. Later starts find them again."""
 
+import contextlib
 import json
-import os
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
 
+import msgspec
+
+from exclave.domain.accounts import queries as account_queries
 from exclave.domain.accounts import service as accounts
 from exclave.domain.accounts import tokens
+from exclave.domain.orgs import queries as org_queries
 from exclave.domain.orgs import service as orgs
 from exclave.kit.context import Runtime
+from exclave.kit.db import first
+from exclave.kit.postgres.place import write_file
 
+EMAIL = "admin@exclave.local"
 TOKEN_LIFE = timedelta(days=365)
 
 
@@ -23,15 +30,24 @@ class FirstAccess:
 
 
 async def first_access(runtime: Runtime, home: Path) -> FirstAccess:
-    """Make or find the account, org and token of this machine. The token is kept in a file of mode 0600, the database has its hash."""
+    """Make or find the account, org and token of this machine. The token is kept in a file of mode 0600, the database has its hash.
+
+    Where the file is gone, was never written or is of another machine, there is a new token of the same account.
+    """
     file = home / "access.json"
-    if file.exists():
-        return FirstAccess(**json.loads(file.read_text()))
+    if (kept := _kept(file)) is not None:
+        return kept
     async with runtime.sweep() as ctx:
-        account = await accounts.create(ctx, "admin@exclave.local")
-        org = await orgs.create(ctx, "main", account_id=account.id)
+        account = await first(ctx.db, account_queries.by_subject(EMAIL)) or await accounts.create(ctx, EMAIL)
+        role = await first(ctx.db, org_queries.roles_of(account.id))
+        org = await (orgs.create(ctx, "main", account_id=account.id) if role is None else orgs.get(ctx, role.org_id))
         _, secret = await tokens.mint(ctx, account.id, token_type="static", ttl=TOKEN_LIFE)
     access = FirstAccess(account_id=account.id, org_id=org.id, org_name=org.name, token=secret)
-    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as handle:
-        json.dump(asdict(access), handle)
+    write_file(file, json.dumps(asdict(access)), 0o600)
     return access
+
+
+def _kept(file: Path) -> FirstAccess | None:
+    with contextlib.suppress(FileNotFoundError, ValueError):
+        return msgspec.json.decode(file.read_bytes(), type=FirstAccess)
+    return None
