@@ -58,8 +58,9 @@ class System:
         """Start `exclave up` and wait until it says that it runs."""
         with self.log.open("ab") as log:
             self.up = subprocess.Popen(
-                [*COMMAND, "up"], env=self.environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, start_new_session=True
-            )
+                [*COMMAND, "up"], env=self.environ, cwd=self.base, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log,
+                start_new_session=True,
+            )  # fmt: skip
         assert self.up.stdout is not None
         self.said = b""
         deadline = time.monotonic() + seconds
@@ -118,5 +119,5 @@ def running(environ: Mapping[str, str] = {}) -> Iterator[System]:
     finally:
         if system.up is not None and system.up.poll() is None:
             system.stop()
-        subprocess.run([sys.executable, "-P", "-m", "exclave.server", "remove"], env=system.environ, check=False)
+        subprocess.run([sys.executable, "-P", "-m", "exclave.server", "remove"], env=system.environ, cwd=base, check=False)
         shutil.rmtree(base, ignore_errors=True)

@@ -3,12 +3,14 @@
 import json
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 
 import pytest
 import typer.main
 
 from exclave.cli import main
-from tests.cli.system import COMMAND, ROOT
+from tests.cli.system import COMMAND, ROOT, running, until
 
 # Of the server, or too slow to load for a command that lists a few rows.
 HEAVY = (
@@ -68,3 +70,13 @@ def test_what_is_no_command_is_usage(tmp_path):
     done = subprocess.run([*COMMAND, "frobnicate"], env={"PYTHONPATH": str(ROOT / "src"), "HOME": str(tmp_path)}, capture_output=True)
     assert (done.returncode, done.stdout) == (2, b"")
     assert b"No such command 'frobnicate'" in done.stderr
+
+
+def test_a_relative_data_directory_is_one_place_whoever_reads_it():
+    with running({"EXCLAVE_DATA_DIR": "data"}) as system:
+        context = tomllib.loads((system.home / ".config/exclave/config.toml").read_text())["contexts"]["local"]
+        assert context["data_dir"] == str(system.data)
+        until(lambda: list(system.data.glob("server/runners/*.pid")))
+        runner = int(next(system.data.glob("server/runners/*.pid")).read_text())
+        environ = dict(line.split("=", 1) for line in Path(f"/proc/{runner}/environ").read_text().split("\0") if "=" in line)
+        assert Path(environ["EXCLAVE_RUNNER_WORK"]).parent == system.data / "server" / "runners"

@@ -366,6 +366,18 @@ def test_a_wrong_setting_is_named(tmp_path: Path) -> None:
     assert not (tmp_path / "data").exists()
 
 
+@pytest.mark.parametrize("name", ["file", "file/below", "taken", "x" * 300])
+def test_a_data_directory_that_cannot_be_is_named_in_one_line(name: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    (tmp_path / "taken" / "up.pid").mkdir(parents=True)
+    environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "EXCLAVE_DATA_DIR": str(tmp_path / name)}
+    environ |= {f"EXCLAVE_{other}_PORT": "0" for other in ("PUBLIC", "ADMIN", "RUNNER")}
+    done = subprocess.run([sys.executable, "-P", "-m", "exclave.cli", "up"], env=environ, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert len(done.stderr.splitlines()) == 1
+    assert "choose another EXCLAVE_DATA_DIR" in done.stderr
+
+
 def test_the_demo_never_touches_what_an_up_keeps(tmp_path: Path) -> None:
     """EXCLAVE_DATA_DIR may be that of a real server: the demo lives beside it."""
     data = tmp_path / "data"

@@ -33,8 +33,9 @@ def main(arguments: list[str]) -> int:
             return _openapi(rest)
         if command == "status":
             return _status()
-        if settings.data_dir == Path():
-            settings = msgspec.structs.replace(settings, data_dir=postgres.default_base())
+        # Absolute: it names this place to runners, which have another working directory, and in the context of the command line.
+        base = postgres.default_base() if settings.data_dir == Path() else settings.data_dir
+        settings = msgspec.structs.replace(settings, data_dir=base.absolute())
         match command:
             case "up":
                 return _up(settings, rest)

@@ -28,8 +28,10 @@ def launch(settings: Settings, environ: Mapping[str, str], *, announce: int | No
     """
     terraform.find(environ)  # both before the disk is touched
     postgres.check_user(settings.data_dir)
-    postgres.create_base(settings.data_dir)
-    with pidfile.held(settings.data_dir / "up.pid"):
+    with contextlib.ExitStack() as held:
+        with postgres.explained(settings.data_dir):
+            postgres.create_base(settings.data_dir)
+            held.enter_context(pidfile.held(settings.data_dir / "up.pid"))
         sockets = ports.listen(settings)
         bound = {f"{name}_port": sock.getsockname()[1] for name, sock in sockets.items()}
         settings = msgspec.structs.replace(settings, **bound, allow_local_platform=True)

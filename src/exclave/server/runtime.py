@@ -1,7 +1,6 @@
 """Make the tools of a process from its settings."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -14,7 +13,7 @@ from exclave.kit.events import Events
 from exclave.kit.rls import APP, ENGINE
 from exclave.server import wiring
 from exclave.server.database import as_async, plain
-from exclave.server.settings import Settings
+from exclave.server.settings import Settings, SettingsInvalid
 
 APP_SETTINGS = {"role": APP, "statement_timeout": "30000"}
 # A session that stops inside a transaction must not hold its locks: the engine's row lock is a lease (design: engine).
@@ -52,7 +51,11 @@ class Process:
 
 def make(settings: Settings, urls: Urls) -> Process:
     """Make the runtime of a process: pools as the two roles, bus, keys, blobs, subscribers."""
-    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        master = _master(settings)
+    except OSError as error:
+        raise SettingsInvalid(f"EXCLAVE_DATA_DIR cannot be used: {error.filename}: {error.strerror}") from error
     app = db.connect(urls.app, pool=settings.api_connections, settings=APP_SETTINGS)
     engine = db.connect(urls.engine, pool=settings.engine_connections, settings=ENGINE_SETTINGS)
     events = Events()
@@ -62,7 +65,7 @@ def make(settings: Settings, urls: Urls) -> Process:
         engine=db.sessions(engine),
         bus=Bus(plain(urls.engine)),
         events=events,
-        master=_master(settings),
+        master=master,
         blobs=Blobs(settings.data_dir / "blobs"),
         settings=settings.facts(),
     )
@@ -70,6 +73,9 @@ def make(settings: Settings, urls: Urls) -> Process:
 
 
 def _master(settings: Settings) -> Master:
-    if settings.master_key:
-        return Master.from_text(settings.master_key)
-    return Master.from_file(Path(settings.data_dir) / "master.key")
+    file = settings.data_dir / "master.key"
+    try:
+        return Master.from_text(settings.master_key) if settings.master_key else Master.from_file(file)
+    except ValueError as error:
+        place = "EXCLAVE_MASTER_KEY" if settings.master_key else f"the key in {file}, which opens what this database has sealed,"
+        raise SettingsInvalid(f"{place} must be 32 bytes in base64") from error

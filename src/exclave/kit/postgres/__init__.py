@@ -20,6 +20,7 @@ from exclave.kit.postgres.problems import (
     Unreachable,
     UserNotMade,
     UserWithoutName,
+    explained,
 )
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "check_user",
     "create_base",
     "default_base",
+    "explained",
     "find",
     "remove",
     "start",
