@@ -2,6 +2,7 @@
 
 import stat
 import tomllib
+from dataclasses import replace
 
 import pytest
 
@@ -53,8 +54,16 @@ def test_the_environment_stands_above_the_file(environ):
     contexts.keep("local", MINE, environ)
     there = environ | {"EXCLAVE_API_URL": "http://there", "EXCLAVE_TOKEN": "t", "EXCLAVE_ORG_ID": "o"}
     assert contexts.current(there) == Context(api_url="http://there", token="t", org_id="o")
+    assert contexts.current(environ | {"EXCLAVE_ORG_ID": "o"}) == replace(MINE, org_id="o")
     contexts.keep("other", OTHER, environ)
     assert contexts.current(environ | {"EXCLAVE_CONTEXT": "other"}) == OTHER
+
+
+def test_an_environment_that_says_all_needs_no_file(environ):
+    contexts.keep("local", MINE, environ)
+    contexts.path(environ).write_text("broken = [")
+    there = environ | {"EXCLAVE_API_URL": "http://there", "EXCLAVE_TOKEN": "t"}
+    assert contexts.current(there) == Context(api_url="http://there", token="t")
 
 
 @pytest.mark.parametrize(

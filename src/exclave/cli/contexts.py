@@ -8,7 +8,7 @@ import json
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -53,15 +53,15 @@ def _context(values: Any) -> Context:
 
 def current(environ: Mapping[str, str] = os.environ) -> Context:
     """Return where to talk to, or say how to get there."""
+    url, token, org_id = (environ.get(f"EXCLAVE_{name}") or "" for name in ("API_URL", "TOKEN", "ORG_ID"))
+    if url and token:
+        return Context(api_url=url, token=token, org_id=org_id)
     name, contexts = read(environ)
     chosen = environ.get("EXCLAVE_CONTEXT") or name
     found = contexts.get(chosen)
-    if environ.get("EXCLAVE_API_URL") or environ.get("EXCLAVE_TOKEN"):
-        return Context(
-            api_url=environ.get("EXCLAVE_API_URL") or (found.api_url if found else "http://127.0.0.1:8081"),
-            token=environ.get("EXCLAVE_TOKEN") or (found.token if found else ""),
-            org_id=environ.get("EXCLAVE_ORG_ID") or "",
-        )
+    if url or token:
+        found = found or Context(api_url="http://127.0.0.1:8081")
+        return Context(api_url=url or found.api_url, token=token or found.token, org_id=org_id)
     if found is None:
         known = f"; known are {', '.join(sorted(contexts))}" if contexts else ""
         raise NoContext(
@@ -69,7 +69,7 @@ def current(environ: Mapping[str, str] = os.environ) -> Context:
             if chosen
             else f"{path(environ)} names no context: run `exclave up`, or set EXCLAVE_API_URL and EXCLAVE_TOKEN"
         )
-    return found
+    return replace(found, org_id=org_id) if org_id else found
 
 
 def keep(name: str, context: Context, environ: Mapping[str, str] = os.environ) -> str:
