@@ -68,6 +68,17 @@ def on_a_terminal(system: System, *words: str, columns: int = 100, environ: Mapp
         (["server", "--role", "king"], 2, "exclave: --role king: choose api, worker or all\n"),
         (["openapi", "--audience", "moon"], 2, "exclave: 'moon' is no audience: choose public or runner\n"),
         (["installs", "create"], 2, "Usage: "),
+        (["installs", "get", ""], 2, "exclave: a name or an id is empty\n"),
+        (["workflows", "watch", ""], 2, "exclave: a name or an id is empty\n"),
+        (["installs", "get", "../apps"], 3, "exclave: no such path"),
+        (["installs", "get", ".."], 3, "exclave: no install '..'\n"),
+        (["installs", "get", "acme#x"], 3, "exclave: no install 'acme#x'\n"),
+        (["installs", "state", "acme/state?x="], 3, "exclave: no such path"),
+        (["installs", "deprovision", "acme?x"], 3, "exclave: no install 'acme?x'\n"),
+        (["workflows", "list", "acme/../acme"], 3, "exclave: no such path"),
+        (["installs", "get", "a\nb"], 3, "exclave: no install 'a\\nb'\n"),
+        (["installs", "get", "a\udcff"], 3, "exclave: no install"),
+        (["apps", "create", "a\udcff"], 2, "exclave: a word of this command is no text"),
     ],
 )
 def test_each_failure_has_its_exit_code_and_one_clear_line_on_stderr(hello, words, code, said):
@@ -90,6 +101,23 @@ def test_a_wrong_token_is_said_with_the_way_out(hello):
     done = hello.exclave("installs", "list", code=1, environ={"EXCLAVE_TOKEN": "wrong"})
     assert "the token is not valid" in done.stderr
     assert "give a fresh one" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("environ", "said"),
+    [
+        ({"EXCLAVE_API_URL": "http://127.0.0.1:99999"}, "is no URL of an API"),
+        ({"EXCLAVE_API_URL": "http://[::1"}, "is no URL of an API"),
+        ({"EXCLAVE_TOKEN": "precious\n"}, "the token holds a character that no header can"),
+        ({"EXCLAVE_TOKEN": "preciöus"}, "the token holds a character that no header can"),
+    ],
+)
+def test_an_address_or_token_that_cannot_be_is_usage_and_never_printed(hello, environ, said):
+    done = hello.exclave("installs", "list", code=2, environ=environ)
+    assert said in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert "preci" not in done.stderr
+    assert hello.exclave("doctor", code=1, environ=environ).stderr == ""
 
 
 def test_no_context_is_usage(tmp_path, hello):

@@ -36,7 +36,7 @@ def create(
         body["install_config"] = {"approval_option": "approve-all"}
 
     async def work(api: PublicApi) -> tuple[Install, str]:
-        answer = await api.http.request("POST", f"/v1/apps/{app_name}/installs", body=body)
+        answer = await api.http.request("POST", f"/v1/apps/{session.segment(app_name)}/installs", body=body)
         return api.http.decoded(answer, Install), answer.headers.get("x-nuon-install-workflow-id", "")
 
     made, workflow_id = session.call(work)
@@ -77,7 +77,7 @@ def get(install: str, as_json: Json = False) -> None:
     """Show one install, by name or id."""
 
     async def work(api: PublicApi) -> Install:
-        return await api.http.get(f"/v1/installs/{install}", Install)
+        return await api.http.get(f"/v1/installs/{session.segment(install)}", Install)
 
     found = session.call(work)
     if as_json:
@@ -102,14 +102,14 @@ def state(install: str, as_json: Json = False) -> None:
     """Print the state document that templates read, as JSON. Secrets are masked."""
 
     async def work(api: PublicApi) -> Any:
-        return await api.http.get(f"/v1/installs/{install}/state", dict[str, Any])
+        return await api.http.get(f"/v1/installs/{session.segment(install)}/state", dict[str, Any])
 
     output.as_json(session.call(work))
 
 
 def _start(install: str, verb: str, plan_only: bool, as_json: bool) -> None:
     async def work(api: PublicApi) -> str:
-        answer = await api.http.request("POST", f"/v1/installs/{install}/{verb}", body={"plan_only": plan_only})
+        answer = await api.http.request("POST", f"/v1/installs/{session.segment(install)}/{verb}", body={"plan_only": plan_only})
         return str(answer.headers.get("x-nuon-install-workflow-id", ""))
 
     workflow_id = session.call(work)

@@ -60,7 +60,7 @@ async def _follow(api: PublicApi, thing: str, as_json: bool) -> None:
 async def _newest_workflow(api: PublicApi, thing: str) -> Workflow | None:
     """The newest workflow of an install; nothing when the thing is no install."""
     try:
-        found = await api.http.get(f"/v1/installs/{thing}/workflows", list[Workflow], params={"limit": 1})
+        found = await api.http.get(f"/v1/installs/{session.segment(thing)}/workflows", list[Workflow], params={"limit": 1})
     except Refused as error:
         if error.status != 404:
             raise

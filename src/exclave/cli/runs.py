@@ -20,7 +20,7 @@ def sandbox_runs(
 
     async def work(api: PublicApi) -> bytes:
         params: dict[str, Any] = {"limit": limit, "expand": expand or None}
-        return (await api.http.request("GET", f"/v1/installs/{install}/sandbox-runs", params=params)).content
+        return (await api.http.request("GET", f"/v1/installs/{session.segment(install)}/sandbox-runs", params=params)).content
 
     raw = session.call(work)
     if as_json:

@@ -6,12 +6,13 @@ Exit codes: 0 fine, 1 the thing asked for failed or is invalid, 2 usage or envir
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
+from urllib.parse import quote
 
 import typer
 
 from exclave.cli import contexts
 from exclave.cli.output import note
-from exclave.client.http import Refused, Unreachable
+from exclave.client.http import Refused, Unreachable, Unusable
 from exclave.client.public import PublicApi
 from exclave.kit.errors import Problem
 
@@ -30,6 +31,10 @@ def call(work: Callable[[PublicApi], Awaitable[T]], *, patience: float = QUICK) 
         return asyncio.run(_opened(work, patience))
     except contexts.NoContext as error:
         raise stop(str(error), USAGE) from error
+    except Unusable as error:
+        raise stop(error.description, USAGE) from error
+    except UnicodeError as error:  # bytes of an argument that are no text
+        raise stop(f"a word of this command is no text: {str(error).rpartition(':')[2].strip()}", USAGE) from error
     except Unreachable as error:
         raise stop(f"{error.description} `exclave up` starts one, `exclave doctor` looks", USAGE) from error
     except Refused as error:
@@ -46,6 +51,14 @@ async def _opened(work: Callable[[PublicApi], Awaitable[T]], patience: float) ->
     context = contexts.current()
     async with PublicApi(context.api_url, token=context.token, org_id=context.org_id, patience=patience) as api:
         return await work(api)
+
+
+def segment(word: str) -> str:
+    """A word of the reader as one segment of a path: with `/`, `?`, `#` or `..` in it, it would ask for something else."""
+    if not word:
+        raise stop("a name or an id is empty", USAGE)
+    quoted = quote(word, safe="", errors="surrogateescape")
+    return quoted if quoted.strip(".") else quoted.replace(".", "%2E")
 
 
 def stop(message: str, code: int) -> typer.Exit:

@@ -11,7 +11,6 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
-from urllib.parse import quote
 
 import msgspec
 
@@ -56,7 +55,7 @@ class Sync:
         self.checksums: dict[str, str] = {}
 
     async def run(self) -> dict[str, Any]:
-        self.app_id = (await self._get(f"/v1/apps/{_part(self.name)}"))["id"]
+        self.app_id = (await self._get(f"/v1/apps/{session.segment(self.name)}"))["id"]
         # Before the upload: what is edited meanwhile has another checksum at the next sync, and is built then.
         self.checksums = {component.name: self._checksum(component) for component in self.app.components}
         if self._has_local_sources():
@@ -177,7 +176,7 @@ class Sync:
 
     async def _ensure(self, component: model.Component) -> dict[str, Any]:
         try:
-            found = await self._get(f"/v1/apps/{self.app_id}/component/{_part(component.name)}")
+            found = await self._get(f"/v1/apps/{self.app_id}/component/{session.segment(component.name)}")
         except Refused as error:
             if error.status != 404:
                 raise
@@ -288,7 +287,7 @@ class Sync:
 
     async def _action(self, action: model.Action) -> None:
         try:
-            found = await self._get(f"/v1/apps/{self.app_id}/action-workflows/{_part(action.name)}")
+            found = await self._get(f"/v1/apps/{self.app_id}/action-workflows/{session.segment(action.name)}")
         except Refused as error:
             if error.status != 404:
                 raise
@@ -383,11 +382,6 @@ class Sync:
 
     async def _post(self, path: str, body: Any) -> Any:
         return await self.http.send("POST", f"/v1/apps/{self.app_id}/{path}", body, Any)
-
-
-def _part(name: str) -> str:
-    """A name as one part of a path, whatever it is made of."""
-    return quote(name, safe="")
 
 
 @contextlib.contextmanager

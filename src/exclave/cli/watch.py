@@ -37,7 +37,7 @@ async def _follow(api: PublicApi, workflow: str, until: str, *, quiet: bool) -> 
         version = ""
         while True:
             answer = await api.http.request(
-                "GET", f"/v1/workflows/{workflow}/watch", params={"after": version}, timeout=60, idempotent=True
+                "GET", f"/v1/workflows/{session.segment(workflow)}/watch", params={"after": version}, timeout=60, idempotent=True
             )
             version = answer.headers.get("x-exclave-version", "")
             found = api.http.decoded(answer, Workflow)

@@ -21,7 +21,7 @@ def list_workflows(install: str, as_json: Json = False) -> None:
     """List the workflows of an install, newest first."""
 
     async def work(api: PublicApi) -> list[Workflow]:
-        return [found async for found in api.pages(f"/v1/installs/{install}/workflows", Workflow)]
+        return [found async for found in api.pages(f"/v1/installs/{session.segment(install)}/workflows", Workflow)]
 
     found = session.call(work)
     if as_json:
@@ -34,7 +34,7 @@ def list_workflows(install: str, as_json: Json = False) -> None:
 @app.command()
 def get(workflow: str, as_json: Json = False) -> None:
     """Show a workflow and its steps."""
-    found = session.call(lambda api: api.http.get(f"/v1/workflows/{workflow}", Workflow))
+    found = session.call(lambda api: api.http.get(f"/v1/workflows/{session.segment(workflow)}", Workflow))
     if as_json:
         output.as_json(found)
         return
@@ -72,7 +72,7 @@ def plan(workflow: str, step: Step = "", as_json: Json = False) -> None:
     async def work(api: PublicApi) -> Any:
         found = await _asking(api, workflow, step)
         assert found.approval is not None
-        path = f"/v1/workflows/{workflow}/steps/{found.id}/approvals/{found.approval.id}/contents"
+        path = f"/v1/workflows/{session.segment(workflow)}/steps/{found.id}/approvals/{found.approval.id}/contents"
         return await api.http.get(path, dict[str, Any])
 
     contents = session.call(work)
@@ -86,7 +86,7 @@ def plan(workflow: str, step: Step = "", as_json: Json = False) -> None:
 
 async def _asking(api: PublicApi, workflow: str, step: str) -> WorkflowStep:
     """Find the step that waits for an approval."""
-    steps = await api.http.get(f"/v1/workflows/{workflow}/steps", list[WorkflowStep])
+    steps = await api.http.get(f"/v1/workflows/{session.segment(workflow)}/steps", list[WorkflowStep])
     waiting = [s for s in steps if s.approval and (step in (s.id, s.name) if step else output.status_of(s) == "approval-awaiting")]
     if not waiting:
         raise session.stop(f"no step of {workflow} waits for an approval{f' under the name {step!r}' if step else ''}", session.FAILED)
@@ -100,7 +100,7 @@ def _respond(workflow: str, step: str, response: str, note: str, as_json: bool) 
     async def work(api: PublicApi) -> tuple[str, Any]:
         found = await _asking(api, workflow, step)
         assert found.approval is not None
-        path = f"/v1/workflows/{workflow}/steps/{found.id}/approvals/{found.approval.id}/response"
+        path = f"/v1/workflows/{session.segment(workflow)}/steps/{found.id}/approvals/{found.approval.id}/response"
         return found.name, await api.http.send("POST", path, {"response_type": response, "note": note}, dict[str, Any])
 
     name, answer = session.call(work)
@@ -124,7 +124,8 @@ def approve(
         return
 
     async def work(api: PublicApi) -> Any:
-        return await api.http.send("PATCH", f"/v1/workflows/{workflow}", {"approval_option": "approve-all"}, dict[str, Any])
+        path = f"/v1/workflows/{session.segment(workflow)}"
+        return await api.http.send("PATCH", path, {"approval_option": "approve-all"}, dict[str, Any])
 
     answer = session.call(work)
     output.as_json(answer) if as_json else output.data(f"approve-all\t{workflow}")
@@ -138,11 +139,12 @@ def deny(workflow: str, step: Step = "", note: Note = "", as_json: Json = False)
 
 def _redo(workflow: str, step: str, operation: str, as_json: bool) -> None:
     async def work(api: PublicApi) -> Any:
-        steps = await api.http.get(f"/v1/workflows/{workflow}/steps", list[WorkflowStep])
+        steps = await api.http.get(f"/v1/workflows/{session.segment(workflow)}/steps", list[WorkflowStep])
         found = [s for s in steps if (step in (s.id, s.name) if step else output.status_of(s) == "error")]
         if not found:
             raise session.stop(f"no step of {workflow} {'is named ' + repr(step) if step else 'has failed'}", session.FAILED)
-        return await api.http.send("POST", f"/v1/workflows/{workflow}/steps/{found[-1].id}/retry", {"operation": operation}, dict[str, Any])
+        path = f"/v1/workflows/{session.segment(workflow)}/steps/{found[-1].id}/retry"
+        return await api.http.send("POST", path, {"operation": operation}, dict[str, Any])
 
     answer = session.call(work)
     output.as_json(answer) if as_json else output.data(f"{operation}\t{workflow}")
@@ -163,5 +165,5 @@ def skip(workflow: str, step: Step = "", as_json: Json = False) -> None:
 @app.command()
 def cancel(workflow: str, as_json: Json = False) -> None:
     """Cancel a workflow; what runs is stopped."""
-    answer = session.call(lambda api: api.http.send("POST", f"/v1/workflows/{workflow}/cancel", {}, bool))
+    answer = session.call(lambda api: api.http.send("POST", f"/v1/workflows/{session.segment(workflow)}/cancel", {}, bool))
     output.as_json(answer) if as_json else output.data(f"cancelled\t{workflow}")

@@ -52,6 +52,12 @@ class Refused(Problem):
         super().__init__(f"{method} {url} answered {status}: {said}{_way_out(status)}")
 
 
+class Unusable(Problem):
+    """The address of the API or the token cannot be used."""
+
+    code = "unusable"
+
+
 class Unreachable(Unavailable):
     """The server cannot be reached."""
 
@@ -81,8 +87,8 @@ class Http:
         timeout: float = TIMEOUT,
         patience: float = PATIENCE,
     ) -> None:
-        if urlsplit(base_url).scheme not in ("http", "https") or not urlsplit(base_url).hostname:
-            raise Problem(f"{base_url!r} is no URL of an API: it must start with http:// or https://")
+        if not _is_address(base_url):
+            raise Unusable(f"{base_url!r} is no URL of an API: write it as http://host:port or https://host:port")
         self.base_url = base_url.rstrip("/")
         self._token = token if callable(token) else lambda: token
         self._headers = dict(headers)
@@ -219,6 +225,8 @@ class Http:
 
     def _authorized(self, headers: Mapping[str, str]) -> dict[str, str]:
         token = self._token()
+        if not (token.isascii() and token.isprintable()):  # said here, since the library's message would hold it
+            raise Unusable("the token holds a character that no header can: look for a line break at its end")
         return {**self._headers, **({"Authorization": f"Bearer {token}"} if token else {}), **headers}
 
     async def _store(self, answer: httpx.Response, into: Path, limit: int) -> int:
@@ -252,6 +260,14 @@ class Http:
         return Unreachable(
             f"{method} {self.base_url + path} got no answer ({reason}). Is the server running, and does this machine reach {self.base_url}?"
         )
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _private(path: str, flags: int) -> int:
