@@ -146,6 +146,27 @@ def test_a_reader_that_goes_away_makes_no_noise(hello):
     assert "Broken" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("shell", "code", "said"),
+    [
+        ("installs list > /dev/full", 1, "exclave: No space left on device\n"),
+        ("installs state acme > /dev/full", 1, "exclave: No space left on device\n"),
+        ("logs acme > /dev/full", 1, "exclave: No space left on device\n"),
+        ("installs list >&-", 0, ""),
+        ("installs get nope 2>&-", 3, ""),
+        ("installs list <&- >&- 2>&-", 0, ""),
+    ],
+)
+def test_a_standard_stream_that_is_full_or_closed_is_no_crash(hello, shell, code, said):
+    done = subprocess.run(["/bin/sh", "-c", f"{' '.join(COMMAND)} {shell}"], env=hello.environ, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (code, said)
+
+
+def test_a_document_may_be_read_in_part(hello):
+    done = subprocess.run(["/bin/sh", "-c", f"{' '.join(COMMAND)} openapi | head -c 10"], env=hello.environ, capture_output=True, text=True)
+    assert (len(done.stdout), done.stderr) == (10, "")
+
+
 # What is printed.
 
 

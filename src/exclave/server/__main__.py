@@ -169,6 +169,7 @@ def _openapi(rest: list[str]) -> int:
     audiences: dict[str, Listener] = {"public": "public", "runner": "runner"}
     if wanted not in audiences:
         raise Refused(f"{wanted!r} is no audience: choose public or runner")
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head` has read enough
     print(json.dumps(wiring.document(audiences[wanted]), indent=1, ensure_ascii=False))
     return 0
 
