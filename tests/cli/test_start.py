@@ -66,6 +66,32 @@ def test_every_command_explains_itself_and_every_option(words, capsys):
     assert [line for line in bare if line not in continued] == [], "an option without a word on what it does"
 
 
+# What prints nothing, or JSON in any case, takes the flag, too: who writes a script need not know.
+JSON = {
+    "apps": "create list sync", "installs": "create list get state reprovision deprovision", "workflows": "list get watch approve deny",
+    **dict.fromkeys(("sandbox-runs", "logs", "doctor", "up", "server", "runner", "migrate", "access", "openapi"), ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("words", [f"{noun} {verb}".strip() for noun, verbs in JSON.items() for verb in verbs.split() or [""]])
+def test_every_command_takes_json(words, capsys):
+    with pytest.raises(SystemExit):
+        main.main([*words.split(), "--help"])
+    assert "--json" in capsys.readouterr().out
+
+
+def test_up_prints_one_json_document_and_no_token():
+    with running() as system:
+        system.stop()
+        system.up = subprocess.Popen([*COMMAND, "up", "--json"], env=system.environ, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        until(lambda: system.exclave("apps", "list", code=None).returncode == 0)
+        system.up.terminate()
+        printed, _ = system.up.communicate(timeout=60)
+    facts = json.loads(printed)
+    assert set(facts) == {"api_url", "runner_api_url", "org_id", "org_name", "data_dir", "context"}
+    assert facts["context"] == "local"
+
+
 def test_what_is_no_command_is_usage(tmp_path):
     done = subprocess.run([*COMMAND, "frobnicate"], env={"PYTHONPATH": str(ROOT / "src"), "HOME": str(tmp_path)}, capture_output=True)
     assert (done.returncode, done.stdout) == (2, b"")

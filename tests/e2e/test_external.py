@@ -1,6 +1,7 @@
 """`exclave server` on a PostgreSQL 15 of somebody else: an owner for the schema, a login that is neither owner nor superuser."""
 
 import contextlib
+import json
 import os
 import pwd
 import secrets
@@ -222,6 +223,7 @@ def test_what_is_wrong_with_a_database_is_said_in_one_line(database: Elsewhere) 
             assert words in said
             assert database.password not in said
         assert "cannot be reached" in one_line(system.exclave_with({"EXCLAVE_DATABASE_URL": wrong["cannot be reached"]}, "migrate", code=2))
+        assert set(json.loads(system.exclave_with({"EXCLAVE_OWNER_URL": system.owner}, "migrate", "--json"))) == {"schema"}
         refused = one_line(system.exclave_with({"EXCLAVE_OWNER_URL": database.url("bare")}, "migrate", code=2))
         assert "permission denied" in refused
         assert "EXCLAVE_OWNER_URL" in refused

@@ -12,7 +12,7 @@ import sys
 from exclave.kit import orphans
 
 
-def run(context: str) -> int:
+def run(context: str, *, as_json: bool = False) -> int:
     """Start everything, write the context of that name, and keep it running; gives the server's exit code."""
     reader, writer = os.pipe()
     server = subprocess.Popen(
@@ -29,19 +29,26 @@ def run(context: str) -> int:
     with open(reader, "rb") as announced:
         facts = announced.read()  # when everything answers, or nothing when it ended before
     if facts:
-        _welcome(json.loads(facts), context)
+        _welcome(json.loads(facts), context, as_json)
     code = server.wait()
     return code if code >= 0 else 128 - code
 
 
-def _welcome(facts: dict[str, str], name: str) -> None:
+def _welcome(facts: dict[str, str], name: str, as_json: bool) -> None:
     from exclave.cli import contexts, output
 
-    made = contexts.Context(api_url=facts["api_url"], token=facts["token"], org_id=facts["org_id"], data_dir=facts["data_dir"])
+    token = facts.pop("token")  # kept in files of mode 0600, and printed nowhere
+    made = contexts.Context(api_url=facts["api_url"], token=token, org_id=facts["org_id"], data_dir=facts["data_dir"])
+    kept = ""
     try:
-        used = f"{contexts.keep(name, made)} in {contexts.path()}"
+        kept = contexts.keep(name, made)
+        used = f"{kept} in {contexts.path()}"
     except (contexts.NoContext, OSError) as error:
         used = f"not written ({error}); the token is in {facts['data_dir']}/server/access.json"
+    if as_json:
+        output.note(f"context {used}; running, Ctrl-C stops everything")
+        output.as_json({**facts, "context": kept})
+        return
     output.data(f"public API   {facts['api_url']}  (docs at {facts['api_url']}/docs)")
     output.data(f"runner API   {facts['runner_api_url']}")
     output.data(f"org          {facts['org_name']} {facts['org_id']}")

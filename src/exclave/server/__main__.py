@@ -42,7 +42,7 @@ def main(arguments: list[str]) -> int:
             case "server":
                 return _server(settings)
             case "migrate":
-                return _migrate(settings)
+                return _migrate(settings, as_json="--json" in rest)
             case "access":
                 return _access(settings)
             case "stop":
@@ -99,8 +99,8 @@ def _server(settings: Settings) -> int:
     return 0
 
 
-def _migrate(settings: Settings) -> int:
-    from exclave.migrations.upgrade import upgrade
+def _migrate(settings: Settings, *, as_json: bool) -> int:
+    from exclave.migrations.upgrade import newest, upgrade
     from exclave.server import database, runtime
 
     async def run() -> None:
@@ -119,6 +119,8 @@ def _migrate(settings: Settings) -> int:
             "`migrate` runs as the owner of the schema (EXCLAVE_OWNER_URL), who may create roles"
         ) from error
     print("the schema is up to date", file=sys.stderr)
+    if as_json:
+        print(json.dumps({"schema": newest()}))
     return 0
 
 
