@@ -10,7 +10,7 @@ import msgspec
 import typer
 
 from exclave.cli import output, session
-from exclave.client.http import Refused, Unreachable
+from exclave.client.http import TRY_AGAIN, Refused, Unreachable
 from exclave.client.public import PublicApi
 from exclave.wire.public.runners import OtelLogRecord
 from exclave.wire.public.workflows import Workflow
@@ -91,14 +91,14 @@ async def _tail(api: PublicApi, stream: str, as_json: bool) -> None:
     last = ""
     gone_since = None
     while True:
-        event, data = "", ""
+        event, data, cursor = "", "", last
         try:
             async for line in await api.http.lines(f"/v1/log-streams/{stream}/logs/tail", headers={"Last-Event-ID": last} if last else {}):
                 gone_since = None
                 if line.startswith("event:"):
                     event = line[6:].strip()
                 elif line.startswith("id:"):
-                    last = line[3:].strip()
+                    cursor = line[3:].strip()
                 elif line.startswith("data:"):
                     data += line[5:].strip()
                 elif not line:
@@ -106,8 +106,10 @@ async def _tail(api: PublicApi, stream: str, as_json: bool) -> None:
                         return
                     if data:
                         _show(msgspec.json.decode(data, type=OtelLogRecord), as_json)
-                    event, data = "", ""
-        except Unreachable:
+                    event, data, last = "", "", cursor  # not before: a connection may end between the id of a record and the record
+        except (Unreachable, Refused) as error:
+            if isinstance(error, Refused) and error.status not in TRY_AGAIN:
+                raise
             gone_since = gone_since or time.monotonic()
             if time.monotonic() - gone_since > session.ENDURING:
                 raise

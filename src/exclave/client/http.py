@@ -30,7 +30,7 @@ Content = bytes | AsyncIterable[bytes]
 TIMEOUT = 30.0
 PATIENCE = 20.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
-_TRY_AGAIN = frozenset({429, 502, 503, 504})
+TRY_AGAIN = frozenset({429, 502, 503, 504})
 # What is wrong with our own call does not mend by waiting.
 _OURS = (httpx.LocalProtocolError, httpx.UnsupportedProtocol)
 _HARMLESS = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS"})
@@ -168,7 +168,7 @@ class Http:
                 if answer.is_success:
                     return answer
                 wait = max(wait, _retry_after(answer))
-                if answer.status_code not in _TRY_AGAIN or not repeatable or time.monotonic() + wait > give_up:
+                if answer.status_code not in TRY_AGAIN or not repeatable or time.monotonic() + wait > give_up:
                     raise self._refused(method, path, answer)
             await asyncio.sleep(wait)
             pause = min(pause * 2, _LONGEST_PAUSE)
@@ -185,7 +185,7 @@ class Http:
                     if answer.is_success:
                         return await self._store(answer, into, limit)
                     await answer.aread()
-                    if answer.status_code not in _TRY_AGAIN or time.monotonic() + wait > give_up:
+                    if answer.status_code not in TRY_AGAIN or time.monotonic() + wait > give_up:
                         raise self._refused("GET", path, answer)
             except httpx.TransportError as error:
                 if isinstance(error, _OURS) or time.monotonic() + wait > give_up:
