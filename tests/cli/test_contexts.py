@@ -1,6 +1,8 @@
 """The file that says where to talk to."""
 
 import stat
+import subprocess
+import sys
 import tomllib
 from dataclasses import replace
 
@@ -41,6 +43,28 @@ def test_another_context_is_never_overwritten(environ):
     assert found["current"] == "local"
     assert found["contexts"]["local"] == {"api_url": OTHER.api_url, "token": "precious", "org_id": "org2"}
     assert found["contexts"]["local-2"]["data_dir"] == "/data/one"
+
+
+def test_those_that_start_at_a_time_all_stay_in_the_file(environ):
+    program = f"""
+from exclave.cli import contexts
+for number in range(20):
+    contexts.keep("local", contexts.Context("http://h", data_dir=f"/data/{{__import__('sys').argv[1]}}/{{number}}"), {environ!r})
+"""
+    started = [subprocess.Popen([sys.executable, "-c", program, str(number)]) for number in range(4)]
+    assert [process.wait(60) for process in started] == [0] * 4
+    _, found = contexts.read(environ)
+    assert len({context.data_dir for context in found.values()}) == 80
+
+
+def test_a_link_to_the_file_stays_a_link(environ, tmp_path):
+    there = tmp_path / "dotfiles" / "exclave.toml"
+    there.parent.mkdir()
+    contexts.path(environ).parent.mkdir(parents=True)
+    contexts.path(environ).symlink_to(there)
+    contexts.keep("local", MINE, environ)
+    assert contexts.path(environ).is_symlink()
+    assert "tok" in there.read_text()
 
 
 def test_a_new_token_of_the_same_server_replaces_the_old_one(environ):

@@ -4,6 +4,7 @@ The file is `$EXCLAVE_CONFIG`, else `exclave/config.toml` below `$XDG_CONFIG_HOM
 EXCLAVE_ORG_ID stand above it.
 """
 
+import fcntl
 import json
 import os
 import tomllib
@@ -77,6 +78,17 @@ def keep(name: str, context: Context, environ: Mapping[str, str] = os.environ) -
 
     A context of this name that belongs to something else is left alone: the new one gets a number. Returns the name used.
     """
+    file = path(environ).resolve()  # what a link of the reader's leads to is written, the link stays
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    directory = os.open(file.parent, os.O_RDONLY)
+    try:
+        fcntl.flock(directory, fcntl.LOCK_EX)  # two that start at a time both stay in the file
+        return _keep(file, name, context, environ)
+    finally:
+        os.close(directory)
+
+
+def _keep(file: Path, name: str, context: Context, environ: Mapping[str, str]) -> str:
     was, contexts = read(environ)
     used, number = name, 2
     while used in contexts and contexts[used].data_dir != context.data_dir:
@@ -88,8 +100,6 @@ def keep(name: str, context: Context, environ: Mapping[str, str] = os.environ) -
         lines.append(f"[contexts.{_quoted(key)}]")
         lines += [f"{field} = {_quoted(text)}" for field, text in asdict(value).items() if text]
         lines.append("")
-    file = path(environ)
-    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     temporary = file.with_name(file.name + f".{os.getpid()}")
     with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as handle:
         handle.write("\n".join(lines))
