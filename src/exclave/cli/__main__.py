@@ -10,6 +10,8 @@ def main() -> None:
     _open_streams()
     try:
         _run(sys.argv[1:])
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
     except OSError as error:  # a full disk below standard output, say
         place = f"{error.filename}: " if error.filename else ""
         print(f"exclave: {place}{error.strerror or error}", file=sys.stderr)

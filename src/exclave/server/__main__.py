@@ -58,6 +58,10 @@ def main(arguments: list[str]) -> int:
         return 2
     except KeyboardInterrupt:
         return 0
+    except RuntimeError as error:  # Ctrl-C while an import makes a class
+        if not isinstance(error.__cause__, KeyboardInterrupt):
+            raise
+        return 0
     print("usage: exclave up | server | migrate | access | openapi", file=sys.stderr)
     return 2
 
