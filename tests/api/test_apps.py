@@ -51,6 +51,20 @@ async def test_an_app_is_renamed_only_to_a_free_name(client: httpx.AsyncClient) 
     assert (await said(await client.get("/v1/apps/three"), 200))["id"] == app
 
 
+@pytest.mark.parametrize("end", ["\n", "\x00", "\u00e9", "/", "b" * 255])
+async def test_a_name_has_an_alphabet_and_an_end(client: httpx.AsyncClient, end: str) -> None:
+    app = (await syncing.app(client))["id"]
+    refused = [
+        await client.post("/v1/apps", json={"name": f"a{end}"}),
+        await client.patch(f"/v1/apps/{app}", json={"name": f"a{end}"}),
+        await client.post(f"/v1/apps/{app}/components", json={"name": f"a{end}"}),
+        await client.post(f"/v1/apps/{app}/components", json={"name": "a", "var_name": f"a{end}"}),
+        await client.post(f"/v1/apps/{app}/secrets", json={"name": f"a{end}", "value": "v"}),
+    ]
+    for answer in refused:
+        assert "name: " in (await said(answer, 400))["description"]
+
+
 async def test_an_app_with_components_or_installs_is_not_deleted(client: httpx.AsyncClient) -> None:
     made = await first_sync(client)
     refused = await said(await client.delete(f"/v1/apps/{made['app']}"), 400)

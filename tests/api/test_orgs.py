@@ -1,5 +1,6 @@
 """Orgs, their people and invites."""
 
+import random
 from datetime import timedelta
 
 import httpx
@@ -39,6 +40,12 @@ async def test_names_of_orgs_are_unique_and_not_empty(client: httpx.AsyncClient)
     assert name in taken["description"]
     await said(await client.post("/v1/orgs", json={"name": " "}), 400)
     await said(await client.post("/v1/orgs", json={}), 400)
+
+
+async def test_an_address_of_an_invite_has_an_end(client: httpx.AsyncClient) -> None:
+    address = f"{random.Random(1).getrandbits(40_000):x}@example.com"
+    refused = await said(await client.post("/v1/orgs/current/invites", json={"email": address}), 400)
+    assert "at most 320 characters" in refused["description"]
 
 
 async def test_an_org_is_renamed_and_deleted_once_it_is_empty(client: httpx.AsyncClient) -> None:

@@ -33,10 +33,17 @@ async def create_heart_beat(ctx: Ctx, runner_id: str, body: wire.CreateRunnerHea
     """Tell that a process of a runner lives. It keeps the executions of official runners, too."""
     if not 0 <= body.alive_time < 2**63:
         raise errors.Invalid("alive_time must be a count of nanoseconds")
+    _check_process(body.process)
     return shapes.beat(await claims.beat(ctx, runner_id, body.process, body.version, body.alive_time))
 
 
 @route.post("/v1/runners/{runner_id}/health-checks", status=201)
 async def create_health_check(ctx: Ctx, runner_id: str, body: wire.CreateRunnerHealthCheckRequest) -> public.RunnerHealthCheck:
     """Keep the status of a runner in this minute."""
+    _check_process(body.process)
     return shapes.check(await service.record_check(ctx, runner_id, body.process))
+
+
+def _check_process(name: str) -> None:
+    if len(name) > 255:
+        raise errors.Invalid(f"process: its name has at most 255 characters, this one has {len(name)}")

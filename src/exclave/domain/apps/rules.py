@@ -10,10 +10,12 @@ from exclave.kit import errors
 from exclave.wire.public import access as access_wire
 from exclave.wire.public import apps as wire
 
-_ENTITY = re.compile(r"[a-z0-9_-]+\Z")
-_INTERPOLATED = re.compile(r"[a-z0-9_{}.]+\Z")
-_COMPONENT = re.compile(r"(?!\.{1,2}\Z)[a-z0-9_{}.-]+\Z")  # no name may be a step of a path
-_HOSTNAME = re.compile(r"^[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?(\.[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)*\Z")
+# To be matched in full: `$` also matches before a line feed at the end.
+_ENTITY = re.compile(r"[a-z0-9_-]+")
+_INTERPOLATED = re.compile(r"[a-z0-9_{}.]+")
+_COMPONENT = re.compile(r"(?!\.{1,2}\Z)[a-z0-9_{}.-]+")  # no name may be a step of a path
+_HOSTNAME = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?(\.[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)*")
+NAME_LIMIT = 255  # names are found by index, and an entry of an index has an end
 INPUT_TYPES = ("string", "number", "bool", "list", "json")
 AZURE_RUNNERS = ("azure", "azure-aks", "azure-acs")
 AWS_RUNNERS = ("aws", "aws-ecs", "aws-eks")
@@ -21,7 +23,8 @@ AWS_RUNNERS = ("aws", "aws-ecs", "aws-eks")
 
 def checked_entity_name(name: str) -> str:
     """Return a name of lower case letters, digits, '-' and '_', or raise."""
-    if not _ENTITY.match(name):
+    _check_length(name, "name")
+    if not _ENTITY.fullmatch(name):
         raise errors.Invalid(f"name: {name!r} may hold lower case letters, digits, '-' and '_' only, and must not be empty")
     return name
 
@@ -36,17 +39,24 @@ def checked_app_name(name: str) -> str:
 
 def checked_name(name: str, field: str, *, empty: bool = False) -> str:
     """Return a name of an input or secret, or raise."""
-    if not (empty and not name) and not _INTERPOLATED.match(name):
+    _check_length(name, field)
+    if not (empty and not name) and not _INTERPOLATED.fullmatch(name):
         raise errors.Invalid(f"{field}: {name!r} may hold lower case letters, digits, '_', '.', '{{' and '}}' only, and must not be empty")
     return name
 
 
 def checked_component_name(name: str) -> str:
     """Return a name that a component may have, or raise. Other servers refuse '-', real apps use it (spec config.md 7)."""
-    if not _COMPONENT.match(name):
+    _check_length(name, "name")
+    if not _COMPONENT.fullmatch(name):
         allowed = "lower case letters, digits, '_', '-', '.', '{' and '}' only"
         raise errors.Invalid(f"name: {name!r} may hold {allowed}, and must neither be empty nor a path")
     return name
+
+
+def _check_length(name: str, field: str) -> None:
+    if len(name) > NAME_LIMIT:
+        raise errors.Invalid(f"{field}: a name has at most {NAME_LIMIT} characters, this one has {len(name)}")
 
 
 def checked_cron(schedule: str, field: str) -> str:
@@ -104,7 +114,11 @@ def check_secret(secret: access_wire.AppSecretConfigRequest, field: str) -> None
     for key in ("display_name", "description"):
         if not getattr(secret, key):
             raise errors.Invalid(f"{field}.{key}: is required")
-    if secret.kubernetes_secret_name and "{" not in secret.kubernetes_secret_name and not _HOSTNAME.match(secret.kubernetes_secret_name):
+    if (
+        secret.kubernetes_secret_name
+        and "{" not in secret.kubernetes_secret_name
+        and not _HOSTNAME.fullmatch(secret.kubernetes_secret_name)
+    ):
         raise errors.Invalid(f"{field}.kubernetes_secret_name: {secret.kubernetes_secret_name!r} is not a name that Kubernetes takes")
     if secret.format not in ("", "base64"):
         raise errors.Invalid(f"{field}.format: {secret.format!r} is neither empty nor base64")

@@ -21,6 +21,7 @@ _ON = (
 )
 _OFF = ("org-dashboard", "install-break-glass", "terraform-installer")
 
+EMAIL_LIMIT = 320  # of a mailbox and its host (RFC 5321)
 ADMIN = "org_admin"
 ROLES = {ADMIN: "org_admin", "installer": "installer", "runner": "admin"}  # role type -> name of its policy
 
@@ -47,6 +48,8 @@ def checked_name(name: str) -> str:
 def checked_email(email: str) -> str:
     """Return an e-mail address that an invite may carry, or raise."""
     local, at, host = email.strip().partition("@")
+    if len(email) > EMAIL_LIMIT:
+        raise errors.Invalid(f"email: an e-mail address has at most {EMAIL_LIMIT} characters, this one has {len(email)}")
     if not (local and at and host) or " " in email.strip() or "@" in host:
         raise errors.Invalid(f"email: {email!r} is not an e-mail address")
     return email.strip()

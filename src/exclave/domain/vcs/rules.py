@@ -16,8 +16,9 @@ from exclave.kit.refs import is_ref
 
 SETTING = "EXCLAVE_LOCAL_SOURCES"
 
-_SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+\Z")
-_DIGEST = re.compile(r"sha256:[0-9a-f]{64}\Z")
+# To be matched in full: `$` also matches before a line feed at the end.
+_SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+")
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ def checked(repo: str, directory: str, branch: str, archive: str, local_roots: S
         raise errors.Invalid("public_git_vcs_config.repo: a repository is needed")
     inside = checked_directory(directory)
     if archive:
-        if not _DIGEST.match(archive):
+        if not _DIGEST.fullmatch(archive):
             raise errors.Invalid(f"public_git_vcs_config.archive: {archive!r} is not a digest of the form sha256:<64 hex digits>")
         if not _is_path(repo):
             raise errors.Invalid(
@@ -71,7 +72,7 @@ def checked_ref(ref: str) -> str:
 
 def url_of(repo: str) -> str:
     """Return the URL to clone: of a GitHub slug, or the https or listed file URL itself."""
-    if _SLUG.match(repo):
+    if _SLUG.fullmatch(repo):
         return f"https://github.com/{repo.removesuffix('.git')}.git"
     parts = _split(repo)
     if parts.scheme == "file":
@@ -90,7 +91,7 @@ def slug_of(repo: str) -> tuple[str, str]:
     if parts.scheme in ("https", "http") and parts.hostname:
         text = parts.path.strip("/")
     text = text.removesuffix(".git")
-    if not _SLUG.match(text):
+    if not _SLUG.fullmatch(text):
         raise errors.Invalid(f"connected_github_vcs_config.repo: {repo!r} is not of the form owner/name")
     owner, _, name = text.partition("/")
     return owner, name

@@ -10,12 +10,13 @@ from exclave.kit.time import now
 from exclave.wire.plans.base import GitSource, Source
 
 GitConfig = PublicGitVCSConfig | ConnectedGithubVCSConfig
+ID_LIMIT = 255
 
 
 async def connect(ctx: Ctx, github_install_id: str) -> VCSConnection:
     """Register an installation of the GitHub app; one that is known already is answered as it is."""
-    if not github_install_id:
-        raise errors.Invalid("github_install_id: the id of the GitHub app's installation is needed")
+    if not github_install_id or len(github_install_id) > ID_LIMIT:
+        raise errors.Invalid(f"github_install_id: the id of the GitHub app's installation is needed, of at most {ID_LIMIT} characters")
     known: VCSConnection | None = await first(
         ctx.db, queries.visible_to(ctx.actor).where(VCSConnection.github_install_id == github_install_id)
     )
