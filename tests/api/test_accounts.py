@@ -1,7 +1,11 @@
 """The caller's account, its roles and its journeys."""
 
-import httpx
+import asyncio
 
+import httpx
+from sqlalchemy import select
+
+from exclave.domain.audit.models import AuditRow
 from exclave.kit.context import Runtime
 from tests import factories
 from tests.api import syncing
@@ -35,6 +39,29 @@ async def test_a_journey_is_added_followed_and_reset(client: httpx.AsyncClient) 
     assert not any(step["complete"] for step in empty["user_journeys"][0]["steps"])
     await said(await client.patch("/v1/account/user-journeys/tour/steps/three", json={"complete": True}), 404)
     await said(await client.post("/v1/account/user-journeys/nowhere/complete"), 404)
+
+
+async def test_of_journeys_that_are_added_at_once_none_is_lost(client: httpx.AsyncClient) -> None:
+    names = [f"tour-{number}" for number in range(6)]
+    bodies = [{"name": name, "title": "Tour", "steps": [{"name": "one", "title": "One"}]} for name in (*names, *names)]
+    answers = await asyncio.gather(*(client.post("/v1/account/user-journeys", json=body) for body in bodies))
+    assert sorted(answer.status_code for answer in answers) == [201] * 6 + [400] * 6
+    assert sorted(journey["name"] for journey in await said(await client.get("/v1/account/user-journeys"), 200)) == names
+
+
+async def test_a_change_of_a_journey_is_written_down(client: httpx.AsyncClient, runtime: Runtime, org: factories.OrgWithToken) -> None:
+    body = {"name": "tour", "title": "Tour", "steps": [{"name": "one", "title": "One"}]}
+    await said(await client.post("/v1/account/user-journeys", json=body), 201)
+    await said(await client.patch("/v1/account/user-journeys/tour/steps/one", json={"complete": True}), 200)
+    await said(await client.post("/v1/account/user-journeys/tour/reset"), 200)
+    async with runtime.sweep() as ctx:
+        wanted = select(AuditRow).where(AuditRow.org_id == org.id, AuditRow.object_id == org.actor.account_id)
+        rows = (await ctx.db.execute(wanted.order_by(AuditRow.created_at))).scalars().all()
+    assert [row.details for row in rows] == [
+        {"journey": "tour"},
+        {"journey": "tour", "step": "one", "complete": True},
+        {"journey": "tour", "complete": False},
+    ]
 
 
 async def test_the_first_journey_follows_what_its_owner_does(client: httpx.AsyncClient, runtime: Runtime) -> None:

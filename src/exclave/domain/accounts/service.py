@@ -1,9 +1,12 @@
 """Make accounts, give them a role in an org, and follow their journeys."""
 
+from typing import Any
+
 from sqlalchemy import insert
 
 from exclave.domain.accounts import queries, rules
 from exclave.domain.accounts.models import Account
+from exclave.domain.audit import service as audit
 from exclave.kit import errors
 from exclave.kit.context import Ctx
 from exclave.kit.db import first, one
@@ -69,31 +72,46 @@ async def by_email(ctx: Ctx, email: str) -> Account | None:
 async def complete_step(ctx: Ctx, account_id: str, step: str, *, source: str = "system") -> None:
     """Mark a step of the account's journeys as done by what just happened. A step that is done, or unknown, stays."""
     account: Account | None = await first(ctx.db, queries.by_id(account_id)) if account_id else None
-    if account is None:
+    if account is None or rules.marked(account.user_journeys, step, now(), method="auto", source=source) == account.user_journeys:
         return
-    changed = rules.marked(account.user_journeys, step, now(), method="auto", source=source)
-    if changed != account.user_journeys:
-        account.user_journeys = changed
+    account = await _in_turn(ctx, account_id)
+    account.user_journeys = rules.marked(account.user_journeys, step, now(), method="auto", source=source)
 
 
 async def add_journey(ctx: Ctx, name: str, title: str, steps: list[tuple[str, str]]) -> Account:
     """Add a journey to the caller's account. Its name must be new there."""
-    account = await get(ctx, ctx.actor.account_id)
+    account = await _in_turn(ctx, ctx.actor.account_id)
     if any(each["name"] == name for each in account.user_journeys):
         raise errors.Invalid(f"the account has a journey {name!r} already")
     account.user_journeys = [*account.user_journeys, rules.journey(name, title, steps)]
+    await _audited(ctx, account, name)
     return account
 
 
 async def set_step(ctx: Ctx, name: str, step: str, *, complete: bool) -> Account:
     """Set or clear one step of one of the caller's journeys."""
-    account = await get(ctx, ctx.actor.account_id)
+    account = await _in_turn(ctx, ctx.actor.account_id)
     account.user_journeys = rules.with_step(account.user_journeys, name, step, complete=complete, moment=now())
+    await _audited(ctx, account, name, step=step, complete=complete)
     return account
 
 
 async def set_journey(ctx: Ctx, name: str, *, complete: bool) -> Account:
     """Complete or reset one of the caller's journeys as a whole."""
-    account = await get(ctx, ctx.actor.account_id)
+    account = await _in_turn(ctx, ctx.actor.account_id)
     account.user_journeys = rules.with_all_steps(account.user_journeys, name, complete=complete, moment=now())
+    await _audited(ctx, account, name, complete=complete)
     return account
+
+
+async def _in_turn(ctx: Ctx, account_id: str) -> Account:
+    """Return an account to change its journeys: they are one value, and of two changes at once the later would undo the earlier."""
+    statement = queries.by_id(account_id).with_for_update(key_share=True).execution_options(populate_existing=True)
+    account: Account = await one(ctx.db, statement, or_raise=errors.NotFound("account not found"))
+    return account
+
+
+async def _audited(ctx: Ctx, account: Account, journey: str, **details: Any) -> None:
+    """Leave the audit row of a change. An account stands above orgs, but audit rows in one: of a caller without an org there is none."""
+    if ctx.org_id:
+        await audit.record(ctx, "update", account, journey=journey, **details)
