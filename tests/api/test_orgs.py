@@ -1,12 +1,16 @@
 """Orgs, their people and invites."""
 
+import asyncio
 import random
 from datetime import timedelta
 
 import httpx
+from sqlalchemy import select, update
 
 from exclave.domain.accounts import service as accounts
 from exclave.domain.accounts import tokens
+from exclave.domain.audit.models import AuditRow
+from exclave.domain.orgs.models import AccountRole
 from exclave.kit.context import Runtime
 from tests import factories
 from tests.api.syncing import said, unique
@@ -46,6 +50,38 @@ async def test_an_address_of_an_invite_has_an_end(client: httpx.AsyncClient) -> 
     address = f"{random.Random(1).getrandbits(40_000):x}@example.com"
     refused = await said(await client.post("/v1/orgs/current/invites", json={"email": address}), 400)
     assert "at most 320 characters" in refused["description"]
+
+
+async def test_people_come_and_go_and_it_is_written_down(client: httpx.AsyncClient, runtime: Runtime, org: factories.OrgWithToken) -> None:
+    other = (await factories.org(runtime)).actor.account_id
+    await said(await client.post("/v1/orgs/current/user", json={"user_id": other}), 201)
+    assert {each["id"] for each in await said(await client.get("/v1/orgs/current/accounts"), 200)} == {other, org.actor.account_id}
+    await said(await client.post("/v1/orgs/current/remove-user", json={"user_id": other}), 201)
+    await said(await client.post("/v1/orgs/current/user", json={"user_id": "acc" + "0" * 23}), 404)
+    async with runtime.sweep() as ctx:
+        wanted = select(AuditRow).where(AuditRow.org_id == org.id, AuditRow.object_id == org.id).order_by(AuditRow.created_at)
+        rows = (await ctx.db.execute(wanted)).scalars().all()
+    assert [row.details for row in rows] == [{"added_account_id": other}, {"removed_account_id": other}]
+
+
+async def test_two_who_take_each_other_out_at_once_leave_one(
+    client: httpx.AsyncClient, runtime: Runtime, org: factories.OrgWithToken
+) -> None:
+    other = await factories.org(runtime)
+    for _ in range(5):
+        await said(await client.post("/v1/orgs/current/user", json={"user_id": other.actor.account_id}), 201)
+        answers = await asyncio.gather(
+            *(
+                client.post("/v1/orgs/current/remove-user", json={"user_id": account})
+                for account in (org.actor.account_id, other.actor.account_id)
+            )
+        )
+        assert sorted(answer.status_code for answer in answers)[0] == 201
+        async with runtime.sweep() as ctx:
+            left = (await ctx.db.execute(select(AccountRole.account_id).where(AccountRole.org_id == org.id))).scalars().all()
+            assert len(left) == 1
+            # Whoever is left: the next round begins as the first did.
+            await ctx.db.execute(update(AccountRole).where(AccountRole.org_id == org.id).values(account_id=org.actor.account_id))
 
 
 async def test_an_org_is_renamed_and_deleted_once_it_is_empty(client: httpx.AsyncClient) -> None:

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from sqlalchemy import update
+from sqlalchemy import func, select, update
 
+from exclave.domain.audit.models import AuditRow
 from exclave.domain.builds.models import ComponentBuild
 from exclave.domain.deploys.models import InstallDeploy
 from exclave.engine import status
@@ -84,7 +85,11 @@ class Replay:
         if missing:
             self.problems.append(f"{where}: {', '.join(missing)} came in no answer before")
             return
+        audited = await self._audited()
         answer = await self._send(common, request)
+        changes = request["method"] != "GET" and not request["path"].endswith("/update-installs")  # nobody to move there
+        if changes and answer.status_code < 300 and await self._audited() == audited:
+            self.problems.append(f"{where}: it changes something and leaves no audit row")
         if answer.status_code != recorded["status"]:
             self.problems.append(f"{where}: {recorded['status']} recorded, {answer.status_code} answered: {answer.text[:200]}")
             return
@@ -100,6 +105,12 @@ class Replay:
             if [_status(item) for item in _items(body_of(answer))][: len(scripted)] != scripted:
                 self.problems.append(f"{where}: status {scripted} recorded, {answer.text[:200]} answered")
         self._compare(where, exchange, answer)
+
+    async def _audited(self) -> int:
+        """How many changes of the org are written down."""
+        async with self.runtime.sweep() as ctx:
+            rows = select(func.count()).select_from(AuditRow).where(AuditRow.org_id == self.org.id)
+            return int((await ctx.db.execute(rows)).scalar_one())
 
     async def _send(self, common: dict[str, str], request: dict[str, Any]) -> httpx.Response:
         headers = {**common, **(request.get("headers") or {})}

@@ -8,7 +8,7 @@ from exclave.api.pages.columns import fill
 from exclave.api.route import Page, Routes
 from exclave.domain.accounts import service as accounts
 from exclave.domain.apps import service as apps
-from exclave.domain.orgs import queries, rules, service
+from exclave.domain.orgs import queries, service
 from exclave.domain.orgs.models import Org
 from exclave.kit import errors
 from exclave.kit.context import Ctx
@@ -82,9 +82,7 @@ async def create_org_invite(ctx: Ctx, body: wire.CreateOrgInviteRequest) -> wire
 @route.post("/v1/orgs/current/user")
 async def add_user(ctx: Ctx, body: wire.CreateOrgUserRequest) -> account_wire.Account:
     """Add an account to the org. The answer is the caller's account, as clients expect."""
-    wanted = body.user_id or ctx.actor.account_id
-    await accounts.get(ctx, wanted)
-    await accounts.grant(ctx, wanted, org_id=ctx.org_id, role_type=rules.ADMIN)
+    await service.add_account(ctx, body.user_id or ctx.actor.account_id)
     return await account_pages.account(ctx, await accounts.get(ctx, ctx.actor.account_id))
 
 

@@ -106,8 +106,18 @@ async def accept_invites(ctx: Ctx, account_id: str, email: str) -> list[str]:
     return [each.org_id for each in invites]
 
 
+async def add_account(ctx: Ctx, account_id: str) -> None:
+    """Make an account an admin of the org; of one that is there already nothing changes."""
+    await accounts.get(ctx, account_id)
+    org = await current(ctx)
+    await accounts.grant(ctx, account_id, org_id=org.id, role_type=rules.ADMIN)
+    await audit.record(ctx, "update", org, added_account_id=account_id)
+
+
 async def remove_account(ctx: Ctx, account_id: str) -> None:
     """Take an account out of the org, with its invites. An org keeps at least one admin."""
+    # One after the other: two who take each other out at once would leave nobody.
+    await ctx.db.execute(queries.by_id(ctx.org_id).with_for_update(key_share=True))
     members = await every(ctx.db, queries.members(ctx.org_id))
     if all(member.id != account_id for member in members):
         raise errors.NotFound(f"the account {account_id!r} is not in this org")
