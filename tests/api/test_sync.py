@@ -1,5 +1,6 @@
 """A client syncs an app as the official command line does: call by call, with the statuses and bodies that it insists on."""
 
+import asyncio
 from typing import Any
 
 import httpx
@@ -165,6 +166,22 @@ async def test_a_closed_cycle_is_refused_and_named(client: httpx.AsyncClient) ->
     assert refused["description"] == "dependency cycle: db needs web, web needs db"
     kept = await said(await client.get(f"/v1/components/{made['db']}"), 200)
     assert kept.get("dependencies", []) == [], "the refused change left nothing behind"
+
+
+async def test_a_cycle_is_refused_also_when_its_edges_come_at_once(client: httpx.AsyncClient) -> None:
+    app = (await syncing.app(client))["id"]
+    names = ["a", "b", "c", "d"]
+    for name in names:
+        await syncing.component(client, app, name)
+    for _ in range(3):
+        edges = zip(names, [*names[1:], names[0]], strict=True)
+        path = f"/v1/apps/{app}/components"
+        answers = await asyncio.gather(
+            *(client.patch(f"{path}/{name}", json={"name": name, "dependencies": [needs]}) for name, needs in edges)
+        )
+        assert sorted(answer.status_code for answer in answers) == [200, 200, 200, 400]
+        for name in names:
+            await said(await client.patch(f"{path}/{name}", json={"name": name, "dependencies": []}), 200)
 
 
 async def test_a_sync_may_turn_an_edge_round(client: httpx.AsyncClient) -> None:

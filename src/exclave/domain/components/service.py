@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from sqlalchemy import delete as sql_delete
+from sqlalchemy import select
 
 from exclave.domain.apps import rules as naming
 from exclave.domain.apps import service as apps
@@ -231,6 +232,8 @@ async def _refs(ctx: Ctx, app_id: str) -> dict[str, str]:
 
 async def _depend(ctx: Ctx, component: Component, given: list[str]) -> None:
     """Replace the dependencies of a component, unless that closes a cycle."""
+    # One after the other: each of two requests at once would see a graph in which only the other closes the cycle.
+    await ctx.db.execute(select(App.id).where(App.id == component.app_id).with_for_update(key_share=True))
     wanted = await resolve_dependencies(ctx, component, given)
     await ctx.db.execute(sql_delete(ComponentDependency).where(ComponentDependency.component_id == component.id))
     for dependency_id in wanted:
