@@ -1,11 +1,14 @@
 """Installs over HTTP."""
 
+import asyncio
+
 import pytest
 
 from exclave.domain.actions import service as actions
 from exclave.domain.installs.events import InstallCreated
 from exclave.engine.models import Workflow
 from tests import statements
+from tests.api import syncing
 from tests.domain.installs import made
 
 HEADER = "x-nuon-install-workflow-id"
@@ -64,6 +67,15 @@ async def test_a_taken_name_is_400_and_the_next_attempt_works(client, app):
     assert (await create(client, app)).status_code == 201
     assert (await create(client, app)).status_code == 400
     assert (await create(client, app, name="other")).status_code == 201
+
+
+async def test_an_app_is_not_deleted_under_an_install_that_comes_at_the_same_moment(client, app, runtime):
+    syncing.listening(runtime)
+    for number in range(4):
+        made, gone = await asyncio.gather(create(client, app, name=f"acme-{number}"), client.delete(f"/v1/apps/{app.id}"))
+        assert (made.status_code, gone.status_code) in ((201, 400), (404, 200)), (made.text, gone.text)
+        if gone.status_code == 200:
+            break
 
 
 async def test_a_cloud_app_needs_an_account(client, runtime, org):

@@ -2,6 +2,8 @@
 
 from typing import TypeVar
 
+from sqlalchemy import Select
+
 from exclave.domain.accounts import service as accounts
 from exclave.domain.apps import queries, rules
 from exclave.domain.apps.events import AppMayDelete
@@ -85,6 +87,7 @@ async def update(ctx: Ctx, app: App, body: wire.UpdateAppRequest) -> App:
 
 async def delete(ctx: Ctx, app: App) -> None:
     """Delete an app that no install uses and whose latest config lists no component."""
+    await _locked(ctx, queries.visible_to(ctx.actor).where(App.id == app.id).with_for_update(), app)
     latest = await newest_config(ctx, app.id)
     if latest is not None and latest.component_ids:
         raise errors.Invalid(
@@ -95,6 +98,15 @@ async def delete(ctx: Ctx, app: App) -> None:
     app.status, app.status_description = "delete_queued", "app is deleted"
     app.deleted_at = int(now().timestamp())
     await audit.record(ctx, "delete", app, name=app.name)
+
+
+async def hold(ctx: Ctx, app: App) -> None:
+    """Keep an app from being deleted until this transaction ends, for what must not outlive it. 404 when it is gone already."""
+    await _locked(ctx, queries.visible_to(ctx.actor).where(App.id == app.id).with_for_update(read=True, key_share=True), app)
+
+
+async def _locked(ctx: Ctx, statement: Select[App], app: App) -> None:
+    await one(ctx.db, statement, or_raise=errors.NotFound(f"app {app.name!r} not found"))
 
 
 async def exists_any(ctx: Ctx) -> bool:

@@ -8,6 +8,7 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 
 from exclave.domain.accounts import service as accounts
+from exclave.domain.apps import service as apps
 from exclave.domain.apps.models import App, AppInput, AppRunnerConfig
 from exclave.domain.audit import service as audit
 from exclave.domain.components.models import Component
@@ -71,6 +72,7 @@ async def create(
     the cloud account does not fit the app.
     """
     name = rules.checked_name(name)
+    await apps.hold(ctx, app)
     option = rules.checked_approval(approval_option or "prompt")
     config, sandbox_config, runner_config, input_config_id = await _pinnable(ctx, app)
     rules.check_account(
