@@ -97,16 +97,16 @@ def requests(document: Document, path: str, operation: Mapping[str, Any], ids: M
 def bodies(document: Document, schema: Any) -> Iterator[bytes]:
     """Bodies of the right shape whose values are hostile, and bodies in which one field has the wrong type."""
     for string in STRINGS:
-        yield json.dumps(_filled(document, schema, string, 1, depth=0)).encode()
+        yield json.dumps(filled(document, schema, string, 1, depth=0)).encode()
     for number in NUMBERS:
-        yield json.dumps(_filled(document, schema, "a", number, depth=0)).encode()
-    fine = _filled(document, schema, "a", 1, depth=0)
+        yield json.dumps(filled(document, schema, "a", number, depth=0)).encode()
+    fine = filled(document, schema, "a", 1, depth=0)
     for key in fine if isinstance(fine, dict) else ():
         for wrong in (None, [], {}, 1, "a", True, [None], {"": None}, [[[]]]):
             yield json.dumps({**fine, key: wrong}).encode()
 
 
-def _filled(document: Document, schema: Any, string: str, number: Any, *, depth: int) -> Any:
+def filled(document: Document, schema: Any, string: str, number: Any, *, depth: int) -> Any:
     if "$ref" in schema:
         schema = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
     if depth > 6:
@@ -115,15 +115,15 @@ def _filled(document: Document, schema: Any, string: str, number: Any, *, depth:
         return string
     for choice in schema.get("anyOf", ()):
         if choice.get("type") != "null":
-            return _filled(document, choice, string, number, depth=depth + 1)
+            return filled(document, choice, string, number, depth=depth + 1)
     match schema.get("type"):
         case "object" if "properties" in schema:
-            return {key: _filled(document, value, string, number, depth=depth + 1) for key, value in schema["properties"].items()}
+            return {key: filled(document, value, string, number, depth=depth + 1) for key, value in schema["properties"].items()}
         case "object":
             values = schema.get("additionalProperties")
-            return {string[:100]: _filled(document, values, string, number, depth=depth + 1) if isinstance(values, dict) else string}
+            return {string[:100]: filled(document, values, string, number, depth=depth + 1) if isinstance(values, dict) else string}
         case "array":
-            return [_filled(document, schema.get("items", {}), string, number, depth=depth + 1)] * 2
+            return [filled(document, schema.get("items", {}), string, number, depth=depth + 1)] * 2
         case "integer" | "number":
             return number
         case "boolean":

@@ -43,14 +43,14 @@ async def ground(runtime) -> tuple[factories.OrgWithToken, dict[str, str]]:
     await everything_around_a_run(runtime, org)
     found = {}
     async with runtime.sweep() as ctx:
-        await _sealed(ctx, org.id)
+        await sealed(ctx, org.id)
         for parameter, table in TABLES.items():
             row = (await ctx.db.execute(text(f"select id from {table} where org_id = :org order by id limit 1"), {"org": org.id})).first()
             found[parameter] = row[0] if row else "x" * 26
     return org, found
 
 
-async def _sealed(ctx: Ctx, org_id: str) -> None:
+async def sealed(ctx: Ctx, org_id: str) -> None:
     """Seal what the factories left open, so that verbs can read it."""
     for mapper in Row.registry.mappers:
         for column in mapper.columns:

@@ -244,3 +244,12 @@ async def test_a_server_that_is_not_local_refuses_the_platform_local(runtime, or
 
 async def test_a_viewer_of_another_orgs_app_cannot_install_it(stranger, app):
     assert (await create(stranger, app)).status_code == 404
+
+
+async def test_the_runner_group_of_an_install_is_found_by_its_name_too(client, app):
+    install = (await create(client, app)).json()
+    group = (await client.get(f"/v1/installs/{install['id']}/runner-group")).json()
+    assert group["owner_id"] == install["id"]
+    assert (await client.get("/v1/installs/acme/runner-group")).json() == group
+    unknown = await client.get("/v1/installs/nobody/runner-group")
+    assert (unknown.status_code, unknown.json()["description"]) == (404, "no install 'nobody'")

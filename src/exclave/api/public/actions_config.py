@@ -5,6 +5,7 @@ from exclave.api.route import Page, Routes
 from exclave.domain.actions import configs as service
 from exclave.domain.actions.models import ActionWorkflow
 from exclave.domain.apps import service as apps
+from exclave.kit import errors
 from exclave.kit.context import Ctx
 from exclave.kit.db import every
 from exclave.wire.public import actions as wire
@@ -99,7 +100,14 @@ async def get_action_latest_config(ctx: Ctx, app_id: str, action_id: str, action
     f"{SCOPED}/configs/{{action_config_id}}",
     deprecated=["/v1/apps/{app_id}/actions/configs/{action_config_id}", "/v1/action-workflows/configs/{action_workflow_config_id}"],
 )
-async def get_app_action_config(ctx: Ctx, action_config_id: str, action_workflow_config_id: str) -> wire.ActionWorkflowConfig:
+async def get_app_action_config(
+    ctx: Ctx, app_id: str, action_id: str, action_config_id: str, action_workflow_config_id: str
+) -> wire.ActionWorkflowConfig:
     """Read one config of an action."""
-    row = await service.config(ctx, action_config_id or action_workflow_config_id)
+    config_id = action_config_id or action_workflow_config_id
+    row = await service.config(ctx, config_id)
+    app = await apps.get(ctx, app_id) if app_id else None
+    action = await service.get(ctx, action_id, row.app_id) if action_id else None
+    if (app is not None and app.id != row.app_id) or (action is not None and action.id != row.action_workflow_id):
+        raise errors.NotFound(f"action config {config_id!r} not found there")
     return (await pages.configs(ctx, [row], sources=True))[0]

@@ -8,6 +8,7 @@ import msgspec
 from litestar import Response
 
 from exclave.api.route import Page, Routes
+from exclave.domain.installs import service as installs
 from exclave.domain.jobs import operations, queries, rules, service, shapes
 from exclave.domain.jobs.models import RunnerJob
 from exclave.domain.runners import queries as runner_queries
@@ -30,11 +31,8 @@ async def get_runner(ctx: Ctx, runner_id: str) -> wire.Runner:
 @route.get("/v1/installs/{install_id}/runner-group")
 async def get_install_runner_group(ctx: Ctx, install_id: str) -> wire.RunnerGroup:
     """Get the runner group of an install with its runners and settings."""
-    group = await db.one(
-        ctx.db,
-        runner_queries.group_of_owner(ctx.org_id, "installs", install_id),
-        or_raise=errors.NotFound(f"no runner group of the install {install_id}"),
-    )
+    install = await installs.get(ctx, install_id)
+    group = await db.one(ctx.db, runner_queries.group_of_owner(ctx.org_id, "installs", install.id))
     settings = await db.one(ctx.db, runner_queries.settings_of(group.id))
     return runner_shapes.group(group, settings, await db.every(ctx.db, runner_queries.in_group(group.id)))
 
@@ -145,9 +143,9 @@ async def get_jobs(
 
 
 @route.get("/v1/runner-jobs/{runner_job_id}", deprecated=["/v1/runners/{runner_id}/jobs/{job_id}"])
-async def get_job(ctx: Ctx, runner_job_id: str, job_id: str = "") -> wire.RunnerJob:
+async def get_job(ctx: Ctx, runner_job_id: str, runner_id: str, job_id: str) -> wire.RunnerJob:
     """Get a job with its newest execution and what may be shown of its outputs."""
-    job = await service.get(ctx, runner_job_id or job_id)
+    job = await _job(ctx, runner_job_id or job_id, runner_id)
     newest = await db.every(ctx.db, queries.executions_of(ctx.actor, [job.id]).limit(1))
     outputs = (await ctx.db.execute(queries.outputs_of([job.current_execution_id]))).first()
     return shapes.full(job, newest, outputs[1] if outputs is not None else None)
@@ -163,9 +161,10 @@ async def get_executions(ctx: Ctx, runner_job_id: str, page: Page) -> list[wire.
 @route.get(
     "/v1/runner-jobs/{runner_job_id}/plan", deprecated=["/v1/runner/{runner_id}/jobs/{job_id}/plan"], answers=str, media="text/plain"
 )
-async def get_plan(ctx: Ctx, runner_job_id: str, job_id: str = "") -> Response[bytes]:
+async def get_plan(ctx: Ctx, runner_job_id: str, runner_id: str, job_id: str) -> Response[bytes]:
     """Get the plan of a job as text, without credentials, sensitive variables and plan files."""
-    return Response(await service.shown_plan_of(ctx, runner_job_id or job_id), media_type="text/plain; charset=utf-8")
+    job = await _job(ctx, runner_job_id or job_id, runner_id)
+    return Response(await service.shown_plan_of(ctx, job.id), media_type="text/plain; charset=utf-8")
 
 
 @route.get("/v1/runner-jobs/{runner_job_id}/composite-plan", answers=CompositePlan)
@@ -180,6 +179,14 @@ async def get_composite_plan(ctx: Ctx, runner_job_id: str) -> dict[str, Any]:
 async def cancel_job(ctx: Ctx, runner_job_id: str) -> wire.RunnerJob:
     """Cancel a job. Its runner hears of it, stops its tools and reports; a job that is over stays as it is."""
     return shapes.flat(await service.cancel(ctx, await service.get(ctx, runner_job_id), "cancelled by a person"))
+
+
+async def _job(ctx: Ctx, job_id: str, runner_id: str) -> RunnerJob:
+    """Return a job; where the path names a runner, only a job of it."""
+    job = await service.get(ctx, job_id)
+    if runner_id not in ("", job.runner_id):
+        raise errors.NotFound(f"the runner {runner_id} has no job {job_id}")
+    return job
 
 
 async def _with_group(ctx: Ctx, runner_id: str) -> wire.Runner:
