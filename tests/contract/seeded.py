@@ -11,7 +11,7 @@ from exclave.domain.apps.models import AppBranch, AppSecret
 from exclave.domain.jobs.models import RunnerJobExecutionResult
 from exclave.domain.orgs import keys
 from exclave.domain.orgs.models import OrgInvite
-from exclave.domain.runners.models import Runner, RunnerHealthCheck, RunnerHeartBeat
+from exclave.domain.runners.models import Runner, RunnerGroupSettings, RunnerHealthCheck, RunnerHeartBeat
 from exclave.domain.workspaces.models import (
     TerraformWorkspaceLock,
     TerraformWorkspaceState,
@@ -87,7 +87,9 @@ async def seed(replay: Replay, scenario: str) -> None:
     owner = {"owner_type": "install_sandboxes", "owner_id": new_id("isb")}
     workspace_id = (await replay.client.post("/v1/terraform-workspaces", json=owner)).json()["id"]
     async with replay.runtime.sweep() as ctx:
-        runner = (await ctx.db.execute(select(Runner).where(Runner.org_id == org_id).limit(1))).scalar_one()
+        with_settings = select(RunnerGroupSettings.runner_group_id)
+        runners = select(Runner).where(Runner.org_id == org_id, Runner.runner_group_id.in_(with_settings)).order_by(Runner.id)
+        runner = (await ctx.db.execute(runners.limit(1))).scalar_one()
         app_id = (await replay.client.get("/v1/apps/allkinds")).json()["id"]
         common: dict[str, Any] = {"org_id": org_id, "created_by_id": replay.org.actor.account_id}
         ctx.db.add_all(
