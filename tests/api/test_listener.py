@@ -4,7 +4,9 @@ import httpx
 import pytest
 from litestar import Litestar
 
+import exclave
 from exclave.api import contract
+from tests.factories import OrgWithToken
 
 
 async def test_every_operation_of_the_contract_is_served_or_says_that_it_is_planned(client: httpx.AsyncClient) -> None:
@@ -70,3 +72,17 @@ async def test_a_browser_of_another_origin_is_told_what_it_may(client: httpx.Asy
     assert answer.status_code == 204
     assert answer.headers["access-control-allow-origin"] in ("*", "https://elsewhere.example")
     assert "PATCH" in answer.headers["access-control-allow-methods"]
+
+
+@pytest.mark.parametrize("path", ["/livez", "/v1/account", "/v1/apps/nowhere", "/v1/releases/planned", "/nowhere"])
+async def test_every_answer_says_which_version_gave_it(client: httpx.AsyncClient, path: str) -> None:
+    for method in ("GET", "PUT"):
+        assert (await client.request(method, path)).headers["x-nuon-api-version"] == exclave.__version__
+
+
+@pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer  ", "Basic !!!", "Basic dXNlcjo="])
+async def test_the_token_in_the_query_counts_where_the_header_has_none(client: httpx.AsyncClient, org: OrgWithToken, header: str) -> None:
+    client.headers.pop("Authorization")
+    headers = {} if header is None else {"Authorization": header}
+    assert (await client.get(f"/v1/account?token={org.token}", headers=headers)).status_code == 200
+    assert (await client.get(f"/v1/account?token={org.token}", headers={"Authorization": "Bearer other"})).status_code == 401

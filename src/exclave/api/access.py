@@ -48,17 +48,18 @@ _MOST_KNOWN = 10_000
 
 
 def token_of(request: Request[Any, Any, Any]) -> str:
-    """Read the token: `Authorization: Bearer <token>`, the bare token, the password of basic auth, or `?token=`."""
-    header = request.headers.get("authorization", "").strip()
+    """Read the token: `Authorization: Bearer <token>`, the bare token, the password of basic auth; `?token=` where the header has none."""
+    return _in_header(request.headers.get("authorization", "").strip()) or str(request.query_params.get("token", ""))
+
+
+def _in_header(header: str) -> str:
     scheme, _, rest = header.partition(" ")
     if scheme.lower() == "basic" and rest:
         try:
             return base64.b64decode(rest, validate=True).decode().partition(":")[2]
         except (binascii.Error, UnicodeDecodeError):
             return ""
-    if scheme.lower() == "bearer":
-        return rest.strip()
-    return header or str(request.query_params.get("token", ""))
+    return rest.strip() if scheme.lower() == "bearer" else header
 
 
 def wanted_org(request: Request[Any, Any, Any]) -> str:

@@ -9,6 +9,7 @@ from litestar.exceptions import HTTPException
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+import exclave
 from exclave.kit import errors
 from exclave.wire.base import ErrResponse
 
@@ -54,4 +55,5 @@ def answer(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]
     trace_id = str(request.scope.get("state", {}).get("trace_id", ""))
     if problem.status == 500:  # nobody foresaw it; 501 and 503 say themselves what they are
         log.error("request failed: %s %s trace=%s", request.method, request.url.path, trace_id, exc_info=error)
-    return response(problem, {"X-Nuon-Trace-ID": trace_id} if trace_id else None)
+    headers = {"X-Nuon-API-Version": exclave.__version__}
+    return response(problem, {**headers, "X-Nuon-Trace-ID": trace_id} if trace_id else headers)
