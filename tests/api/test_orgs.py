@@ -12,6 +12,7 @@ from exclave.domain.accounts import tokens
 from exclave.domain.audit.models import AuditRow
 from exclave.domain.orgs.models import AccountRole
 from exclave.kit.context import Runtime
+from exclave.kit.ids import new_id
 from tests import factories
 from tests.api.syncing import said, unique
 
@@ -62,6 +63,14 @@ async def test_people_come_and_go_and_it_is_written_down(client: httpx.AsyncClie
         wanted = select(AuditRow).where(AuditRow.org_id == org.id, AuditRow.object_id == org.id).order_by(AuditRow.created_at)
         rows = (await ctx.db.execute(wanted)).scalars().all()
     assert [row.details for row in rows] == [{"added_account_id": other}, {"removed_account_id": other}]
+
+
+async def test_the_account_of_a_runner_is_not_taken_into_an_org(client: httpx.AsyncClient, runtime: Runtime) -> None:
+    elsewhere = await factories.org(runtime)
+    async with runtime.sweep() as ctx:
+        runner = await accounts.service_account(ctx, subject=new_id("run"), org_id=elsewhere.id, role_type="org_admin")
+    refused = await said(await client.post("/v1/orgs/current/user", json={"user_id": runner.id}), 400)
+    assert "service account" in refused["description"]
 
 
 async def test_two_who_take_each_other_out_at_once_leave_one(

@@ -108,7 +108,9 @@ async def accept_invites(ctx: Ctx, account_id: str, email: str) -> list[str]:
 
 async def add_account(ctx: Ctx, account_id: str) -> None:
     """Make an account an admin of the org; of one that is there already nothing changes."""
-    await accounts.get(ctx, account_id)
+    account = await accounts.get(ctx, account_id)
+    if account.account_type == "service":  # a runner that is in two orgs is let in nowhere
+        raise errors.Invalid("a service account cannot be added to an org: it belongs to what it was made for")
     org = await current(ctx)
     await accounts.grant(ctx, account_id, org_id=org.id, role_type=rules.ADMIN)
     await audit.record(ctx, "update", org, added_account_id=account_id)
