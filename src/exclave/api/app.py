@@ -141,8 +141,8 @@ def health(audience: contract.Listener) -> Routes:
     @route.get("/readyz", token=False)
     async def readyz(runtime: Runtime) -> dict[str, str]:
         """The process reaches its database and answers."""
-        async with runtime.app() as session:
-            await session.execute(text("select 1"))
+        async with runtime.unknown() as ctx:
+            await ctx.db.execute(text("select 1"))
         return {"status": "ok"}
 
     @route.get("/version", token=False)
