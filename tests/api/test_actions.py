@@ -6,6 +6,7 @@ import httpx
 import pytest
 from sqlalchemy import select
 
+from exclave.domain.accounts import tokens
 from exclave.domain.actions import service as actions
 from exclave.domain.actions.models import InstallActionWorkflowRunStep
 from exclave.domain.actions.steps import RunAction
@@ -129,6 +130,8 @@ async def test_the_installs_runner_reads_its_run_and_reports_its_steps(world, ru
         assert (config["timeout"], config["steps"][0]["name"]) == (60_000_000_000, "say")
         newest = (await runner.get(f"/v1/apps/{world.app_id}/actions/{world.action.id}/latest-config")).json()
         assert newest["id"] == world.config.id
+        tree = (await runner.get(f"/v1/apps/{world.app_id}/config/{world.config.app_config_id}")).json()
+        assert tree["id"] == world.config.app_config_id
         path = f"/v1/installs/{world.install_id}/action-workflow-runs/{world.workflow_id}/steps/{run['steps'][0]['id']}"
         answer = await runner.put(path, json={"status": "in-progress", "execution_duration": 7})
         assert (answer.status_code, answer.json()["status"]) == (200, "in-progress")
@@ -152,6 +155,26 @@ async def test_the_runner_of_another_install_finds_nothing(runtime, org, world, 
         assert (await stranger.get(f"/v1/installs/{world.install_id}/actions/runs/{world.run_id}")).status_code == 404
         path = f"/v1/installs/{world.install_id}/action-workflow-runs/{world.run_id}/steps/{step_id}"
         assert (await stranger.put(path, json={"status": "error"})).status_code == 404
+    await nothing_of_the_app(runner_client_of(token), world)
+
+
+async def test_a_token_of_one_execution_opens_no_config(runtime, org, world, runner_client_of):
+    async with runtime.request(org.actor) as ctx:
+        runner = await runners.of_install(ctx, world.install_id)
+        kind = {"token_type": "runner", "org_id": org.id, "scope": "job:a:b"}
+        _, token = await tokens.mint(ctx, runner.account_id, ttl=timedelta(minutes=5), **kind)
+    await nothing_of_the_app(runner_client_of(token), world)
+
+
+async def nothing_of_the_app(client, world):
+    async with client:
+        for path in (
+            f"/v1/apps/{world.app_id}/config/{world.config.app_config_id}",
+            f"/v1/apps/{world.app_id}/actions/{world.action.id}/configs/{world.config.id}",
+            f"/v1/action-workflows/configs/{world.config.id}",
+            f"/v1/apps/{world.app_id}/actions/{world.action.id}/latest-config",
+        ):
+            assert (await client.get(path)).status_code == 404, path
 
 
 async def test_a_runner_cannot_read_installs_as_people_do(public_app, world):

@@ -4,6 +4,7 @@ from exclave.api.pages import action_run as pages
 from exclave.api.route import Routes
 from exclave.domain.actions import queries
 from exclave.domain.actions import service as actions
+from exclave.domain.installs import service as installs
 from exclave.kit import errors
 from exclave.kit.context import Ctx
 from exclave.wire.public import actions as wire
@@ -19,6 +20,7 @@ route = Routes("actions", "runner")
 async def get_config(ctx: Ctx, action_config_id: str, action_workflow_config_id: str) -> wire.ActionWorkflowConfig:
     """Return the config of an action with its steps."""
     row, _ = await actions.config_in(ctx, action_config_id or action_workflow_config_id)
+    await installs.require_app(ctx, row.app_id)
     return await pages.shown_config(ctx, row)
 
 
@@ -31,6 +33,7 @@ async def get_latest_config(ctx: Ctx, action_id: str, action_workflow_id: str) -
     found = (await ctx.db.execute(queries.newest_config(ctx.org_id, action_id or action_workflow_id))).first()
     if found is None:
         raise errors.NotFound(f"no config of the action {action_id or action_workflow_id!r}")
+    await installs.require_app(ctx, found[0].app_id)
     return await pages.shown_config(ctx, found[0])
 
 

@@ -4,6 +4,7 @@ from exclave.api.pages import apps as pages
 from exclave.api.pages import orgs as org_pages
 from exclave.api.route import Routes
 from exclave.domain.apps import service
+from exclave.domain.installs import service as installs
 from exclave.domain.orgs import service as orgs
 from exclave.kit.context import Ctx
 from exclave.wire.public import apps as wire
@@ -16,6 +17,7 @@ route = Routes("apps", audience="runner")
 async def get_runner_app_config(ctx: Ctx, app_id: str, app_config_id: str) -> wire.AppConfig:
     """Read an app config with everything that belongs to it."""
     app = await service.get(ctx, app_id)
+    await installs.require_app(ctx, app.id)
     return await pages.config_tree(ctx, await service.config(ctx, app_config_id, app_id=app.id))
 
 

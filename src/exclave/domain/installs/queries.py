@@ -32,6 +32,16 @@ def by_name(actor: Actor, ref: str) -> Select[Install]:
     return visible_to(actor).where(Install.name == ref).limit(2)
 
 
+def app_of_runner(runner_id: str) -> Select[str]:
+    """The app of the install whose runner this is; no row for the runner that makes the org's builds."""
+    return (
+        select(Install.app_id)
+        .join(RunnerGroup, and_(RunnerGroup.owner_id == Install.id, RunnerGroup.owner_type == "installs"))
+        .join(Runner, Runner.runner_group_id == RunnerGroup.id)
+        .where(Runner.id == runner_id)
+    )
+
+
 def listed(actor: Actor, *, app_id: str = "", q: str = "") -> Select[Install]:
     """Installs by name. `q` is a part of the name, without regard to case."""
     statement = visible_to(actor).order_by(Install.name, Install.id)

@@ -186,6 +186,13 @@ async def get(ctx: Ctx, ref: str) -> Install:
     return found[0]
 
 
+async def require_app(ctx: Ctx, app_id: str) -> None:
+    """Refuse a runner another app than that of its install, and a token of one purpose any: it does not exist for them (rule 7)."""
+    own: str | None = await first(ctx.db, queries.app_of_runner(ctx.actor.runner_id)) if ctx.actor.runner_id else None
+    if ctx.actor.scope or own not in (None, app_id):
+        raise errors.NotFound(f"app {app_id!r} not found")
+
+
 async def inputs(ctx: Ctx, install_id: str) -> dict[str, str]:
     """Return the values of an install's inputs as they are stored now, sensitive ones included."""
     return await install_inputs.values_of(ctx, install_id)
