@@ -11,6 +11,7 @@ from exclave.domain.accounts import service as accounts
 from exclave.domain.accounts import tokens
 from exclave.domain.audit.models import AuditRow
 from exclave.domain.orgs.models import AccountRole
+from exclave.domain.runners import service as runners
 from exclave.kit.context import Runtime
 from exclave.kit.ids import new_id
 from tests import factories
@@ -93,7 +94,7 @@ async def test_two_who_take_each_other_out_at_once_leave_one(
             await ctx.db.execute(update(AccountRole).where(AccountRole.org_id == org.id).values(account_id=org.actor.account_id))
 
 
-async def test_an_org_is_renamed_and_deleted_once_it_is_empty(client: httpx.AsyncClient) -> None:
+async def test_an_org_is_renamed_and_deleted_once_it_is_empty(client: httpx.AsyncClient, runtime: Runtime) -> None:
     made = await said(await client.post("/v1/orgs", json={"name": unique("acme")}), 201)
     inside = {"X-Nuon-Org-ID": made["id"]}
     name = unique("renamed")
@@ -102,7 +103,10 @@ async def test_an_org_is_renamed_and_deleted_once_it_is_empty(client: httpx.Asyn
     refused = await said(await client.delete("/v1/orgs/current", headers=inside), 400)
     assert "still has apps" in refused["description"]
     assert await said(await client.delete(f"/v1/apps/{app['id']}", headers=inside), 200) is True
+    builder = (await said(await client.get("/v1/orgs/current/runner-group", headers=inside), 200))["runners"][0]["id"]
+    assert builder in await runners.local_runners(runtime)
     assert await said(await client.delete("/v1/orgs/current", headers=inside), 200) is True
+    assert builder not in await runners.local_runners(runtime)
     await said(await client.get("/v1/orgs/current", headers=inside), 403)
 
 

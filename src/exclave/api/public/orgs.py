@@ -10,9 +10,11 @@ from exclave.domain.accounts import service as accounts
 from exclave.domain.apps import service as apps
 from exclave.domain.orgs import queries, service
 from exclave.domain.orgs.models import Org
+from exclave.domain.runners import queries as runner_queries
+from exclave.domain.runners import service as runners
 from exclave.kit import errors
 from exclave.kit.context import Ctx
-from exclave.kit.db import every
+from exclave.kit.db import every, first
 from exclave.wire.public import accounts as account_wire
 from exclave.wire.public import orgs as wire
 from exclave.wire.public import runners as runner_wire
@@ -52,9 +54,12 @@ async def update_org(ctx: Ctx, body: wire.UpdateOrgRequest) -> wire.Org:
 
 @route.delete("/v1/orgs/current")
 async def delete_org(ctx: Ctx) -> bool:
-    """Delete the current org, once no app is left in it."""
+    """Delete the current org, once no app is left in it. Its build runner ends."""
     if await apps.exists_any(ctx):
         raise errors.Invalid("the org still has apps: delete them first")
+    group = await first(ctx.db, runner_queries.group_of_owner(ctx.org_id, "orgs", ctx.org_id))
+    for runner in await every(ctx.db, runner_queries.in_group(group.id)) if group is not None else ():
+        await runners.deprovision(ctx, runner)
     await service.delete(ctx)
     return True
 
