@@ -211,7 +211,12 @@ def cancel(workflow: "Workflow", steps: Sequence["WorkflowStep"]) -> Change:
         raise Invalid(f"workflow is not cancelable: it is {workflow.status.get('status')}")
     reason = "workflow cancelled"
     moves = [Move(step, "cancelled", "cancelled", reason, {"reason": reason}, settle="cancelled") for step in steps if step.state in ACTIVE]
-    return Change((*moves, *(_not_attempted(step, reason) for step in steps if step.state == "pending")))
+    done = {step.id for step in steps if step.state == "done"}
+    for step in (step for step in steps if step.state == "pending"):
+        # What was approved and not yet applied is left to the step that would have applied it: nobody else ends it.
+        approved = step.applies and not done.isdisjoint(step.after)
+        moves.append(_not_attempted(step, reason, settle="cancelled" if approved else ""))
+    return Change(tuple(moves))
 
 
 def appliers(step: "WorkflowStep", steps: Iterable["WorkflowStep"]) -> list["WorkflowStep"]:

@@ -204,6 +204,23 @@ async def test_cancelling_ends_the_job_and_leaves_the_sandbox_in_doubt(runtime, 
     assert (await stage.row(InstallSandbox)).status == "error"
 
 
+async def test_what_was_approved_and_not_yet_applied_is_cancelled_with_its_workflow(runtime, stage):
+    await stage.work()
+    step = await stage.step("provision sandbox plan")
+    async with runtime.request(stage.actor) as ctx:
+        asked = select(WorkflowStepApproval).where(WorkflowStepApproval.install_workflow_step_id == step.id)
+        await engine.respond(ctx, step, (await ctx.db.execute(asked)).scalars().one(), "approve")
+    async with runtime.request(stage.actor) as ctx:  # before any worker has looked at the approval
+        await engine.cancel(ctx, await ctx.db.get(Workflow, stage.workflow.id))
+    await stage.drain()
+    assert (await stage.statuses())["provision sandbox apply plan"] == "not-attempted"
+    run = await stage.row(InstallSandboxRun)
+    assert run.status == "cancelled"
+    assert (await stage.row(InstallSandbox)).status == "queued", "nothing was applied"
+    async with runtime.request(stage.actor) as ctx:
+        assert not (await ctx.db.execute(select(LogStream.open).where(LogStream.owner_id == run.id))).scalar()
+
+
 async def test_the_log_of_a_run_is_open_until_the_run_is_over(runtime, stage):
     async def is_open():
         run = await stage.row(InstallSandboxRun)
