@@ -93,6 +93,19 @@ async def test_secrets_are_redacted_in_every_form(plane: ControlPlane, work: Wor
     assert "plain (sensitive value)" in text
 
 
+async def test_outputs_that_hold_a_secret_are_told_as_secret(plane: ControlPlane, work: Work) -> None:
+    lines = ["url=https://me:$S@db", '{"deep": [{"$S": 1}], "port": 5432}', "pin=4711", '{"number": 471188, "other": 4711889}']
+    script = "".join(f"printf '%s\\n' \"{line}\" >> $NUON_ACTIONS_OUTPUT_FILEPATH\n" for line in (x.replace('"', '\\"') for x in lines))
+    plan = action(
+        {"interpolated_inline_contents": script, "interpolated_env_vars": {"S": SECRET}}, sensitive_values=[SECRET, "471188", "4711"]
+    )
+    done = await work.do("actions-workflow", plan)
+    assert done.status == "finished", done.error
+    assert done.outputs is not None
+    assert done.outputs["url"] == f"https://me:{SECRET}@db"
+    assert done.sensitive == ["deep", "number", "steps", "url"]
+
+
 @pytest.mark.parametrize(
     "name", ["LD_PRELOAD", "PATH", "BASH_ENV", "GIT_SSH_COMMAND", "LD_LIBRARY_PATH", "a-b", "1x", "A B", "X=Y", "", "A\nB"]
 )

@@ -83,6 +83,20 @@ async def test_what_was_planned_is_applied_and_its_outputs_come_home(plane: Cont
     assert [seq for seq, _, _ in applied.log] == list(range(1, len(applied.log) + 1))
 
 
+async def test_an_output_that_hands_a_secret_on_unmarked_is_told_as_secret(plane: ControlPlane, work: Work) -> None:
+    module = """
+variable "name" { type = string }
+variable "secret" { type = string }
+output "name" { value = var.name }
+output "url" { value = { address = ["https://x:${var.secret}@${var.name}"] } }
+"""
+    plan = plan_of(plane, {"main.tf": module})
+    planned = await work.do("sandbox-terraform", plan, operation="create-apply-plan")
+    applied = await work.do("sandbox-terraform", approved(plan, planned.contents), operation="apply-plan")
+    assert applied.outputs == {"name": "acme", "url": {"address": [f"https://x:{CANARY}@acme"]}}
+    assert applied.sensitive == ["url"]
+
+
 async def test_plan_and_apply_of_one_version_download_it_once(plane: ControlPlane, work: Work) -> None:
     plan = plan_of(plane, {"main.tf": MODULE})
     planned = await work.do("sandbox-terraform", plan, operation="create-apply-plan")

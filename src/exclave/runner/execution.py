@@ -217,8 +217,10 @@ class Execution:
             result.contents_display_compressed = base64.urlsafe_b64encode(packed).decode()
         report = wire.ReportRequest(status="finished", result=result)
         if outcome.outputs is not None:
+            # What was given as a secret stays one, also where a module or an action hands it on without saying so.
+            handed_on = (name for name, value in outcome.outputs.items() if self._redact.finds(value))
             report.outputs = wire.CreateRunnerJobExecutionOutputsRequest(
-                outputs=dict(outcome.outputs), sensitive=list(outcome.sensitive) or None
+                outputs=dict(outcome.outputs), sensitive=sorted({*outcome.sensitive, *handed_on}) or None
             )
         await log.flush(seconds=_FLUSH_SECONDS)  # before the end, which closes the log
         try:

@@ -36,13 +36,10 @@ class Redactor:
 
     def __call__(self, text: str, *, cut: bool = False) -> str:
         """Return the text without secrets. `cut` says that it may end within one."""
-        if self._dirty:
-            ordered = sorted(self._forms, key=len, reverse=True)
-            self._pattern = re.compile("|".join(map(re.escape, ordered)))
-            self._dirty = False
-        if self._pattern is None:
+        pattern = self._newest_pattern()
+        if pattern is None:
             return text
-        text = self._pattern.sub(MASK, text)
+        text = pattern.sub(MASK, text)
         return self._without_begun_secret(text) if cut else text
 
     def document(self, value: Any) -> Any:
@@ -55,8 +52,26 @@ class Redactor:
             return [self.document(v) for v in value]
         return value
 
+    def finds(self, value: Any) -> bool:
+        """Tell whether a JSON value holds a secret, in a key, a text or as a number; short ones are too common to tell."""
+        if isinstance(value, dict):
+            return any(self.finds(name) or self.finds(part) for name, part in value.items())
+        if isinstance(value, list):
+            return any(self.finds(part) for part in value)
+        if isinstance(value, str):
+            pattern = self._newest_pattern()
+            return pattern is not None and any(len(found[0]) >= _SHORTEST_LEARNED for found in pattern.finditer(value))
+        return isinstance(value, int | float) and len(str(value)) >= _SHORTEST_LEARNED and str(value) in self._forms
+
     def __bool__(self) -> bool:
         return bool(self._forms)
+
+    def _newest_pattern(self) -> re.Pattern[str] | None:
+        if self._dirty:
+            ordered = sorted(self._forms, key=len, reverse=True)
+            self._pattern = re.compile("|".join(map(re.escape, ordered)))
+            self._dirty = False
+        return self._pattern
 
     def _without_begun_secret(self, text: str) -> str:
         longest = 0
