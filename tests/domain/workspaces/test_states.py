@@ -7,7 +7,7 @@ import json
 import pytest
 from sqlalchemy import select, text
 from tests import factories, statements
-from tests.domain.runners.fleet import Fleet, fleet
+from tests.domain.runners.fleet import Fleet, fleet, sandbox_plan
 
 from exclave.domain.audit.models import AuditRow
 from exclave.domain.jobs import executions, sweep
@@ -314,6 +314,22 @@ def test_people_see_states_without_what_is_sensitive():
     shown = rules.masked_state(contents)
     assert b"canary" not in shown
     assert json.loads(shown)["resources"][0]["instances"][0]["attributes"]["name"] == "n"
+
+
+async def test_people_see_no_secret_variable_that_the_module_does_not_mark(home):
+    workspace = await home.workspace()
+    plan = sandbox_plan(workspace.id, vars={"key": "canary-1", "more": {"l": ["canary-2"]}, "name": "seen"}, sensitive_vars=["key", "more"])
+    await home.job(plan=plan, type="sandbox-terraform", operation="apply-plan")
+    claim = await home.claim("sandbox")
+    run = Running(home, workspace, claim.job.id, claim.execution.id)
+    written = await run.put(1, mark="canary-1 canary-2 seen")
+    assert b"canary-1" in (await run.get() or b""), "Terraform gets it as it is"
+    async with home.runtime.request(home.org.actor) as ctx:
+        newest = await workspaces.newest(ctx, workspace.id)
+        for row in (newest, await workspaces.state_by_id(ctx, workspace.id, written.id)):
+            shown = await workspaces.shown(ctx, row)
+            assert b"canary" not in shown
+            assert json.loads(shown)["outputs"]["m"]["value"] == "******** ******** seen"
 
 
 def test_people_see_snapshots_without_what_is_sensitive():

@@ -70,10 +70,10 @@ async def unlock_workspace(ctx: Ctx, workspace_id: str, raw: bytes) -> str:
 @route.get("/v1/terraform-backend", also=[204], answers=JSONObject)
 async def get_current_state(ctx: Ctx, workspace_id: str = "") -> Response[bytes]:
     """Get the newest state without what is sensitive; 204 when there is none."""
-    state = await service.get(ctx, workspace_id)
+    state = await service.newest(ctx, workspace_id)
     if state is None:
         return Response(b"", status_code=204)
-    return Response(rules.masked_state(state), media_type="application/json")
+    return Response(await service.shown(ctx, state), media_type="application/json")
 
 
 @route.post("/v1/terraform-backend", status=200, limit=STATE_LIMIT)
@@ -101,8 +101,8 @@ async def get_states(ctx: Ctx, workspace_id: str, page: Page) -> list[wire.Terra
 )
 async def get_state(ctx: Ctx, workspace_id: str, state_id: str) -> wire.TerraformWorkspaceState:
     """Get one version of a state, without what is sensitive."""
-    row, contents = await service.state_by_id(ctx, workspace_id, state_id)
-    return shapes.state(row, contents=rules.masked_state(contents))
+    row = await service.state_by_id(ctx, workspace_id, state_id)
+    return shapes.state(row, contents=await service.shown(ctx, row))
 
 
 @route.get(

@@ -158,6 +158,17 @@ def masked_plan(plan: Any) -> Any:
     return _masked(plan, secrets)
 
 
+def secret_variables(plan: Any) -> list[Any]:
+    """The values of the variables that a plan calls secret, wherever they stand in it."""
+    if isinstance(plan, list):
+        return [value for part in plan for value in secret_variables(part)]
+    if not isinstance(plan, dict):
+        return []
+    given, named = plan.get("vars"), plan.get("sensitive_vars") or ()
+    mine = [given[name] for name in named if name in given] if isinstance(given, dict) else []
+    return [*mine, *(value for part in plan.values() for value in secret_variables(part))]
+
+
 def _secrets(plan: Any) -> list[Any]:
     """The texts that an action's plan itself calls secret: they stand in its rendered commands, too."""
     return list(plan.get("sensitive_values") or ()) if isinstance(plan, dict) else []

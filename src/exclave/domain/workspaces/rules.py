@@ -169,14 +169,14 @@ def masked_by(value: Any, marks: Any) -> Any:
     return value
 
 
-def masked_state(contents: bytes) -> bytes:
+def masked_state(contents: bytes, secrets: Iterable[Any] = ()) -> bytes:
     """A Terraform state as people may see it: sensitive outputs and attributes are asterisks, private data is left out.
 
     Providers copy values to attributes that nobody marks (`terraform_data` its input to its output): what is hidden in one place is
-    hidden in all of them.
+    hidden in all of them. So are `secrets`, which the module was given and may not have marked.
     """
     state = msgspec.json.decode(contents)
-    hidden: list[Any] = []
+    hidden = list(secrets)
     for output in (state.get("outputs") or {}).values():
         if output.get("sensitive"):
             hidden.append(output.get("value"))

@@ -5,8 +5,13 @@ Writers of one workspace take turns on its row.
 """
 
 import hashlib
+from typing import Any
+
+import msgspec
 
 from exclave.domain.audit import service as audit
+from exclave.domain.jobs import rules as job_rules
+from exclave.domain.jobs import service as jobs
 from exclave.domain.jobs.events import ExecutionEnded
 from exclave.domain.orgs import keys
 from exclave.domain.runners import access
@@ -225,15 +230,36 @@ async def put_snapshot(ctx: Ctx, workspace_id: str, contents: bytes, *, job_id: 
     return row
 
 
-async def state_by_id(ctx: Ctx, workspace_id: str, state_id: str) -> tuple[TerraformWorkspaceState, bytes]:
-    """Return a version of the state and its contents with their secrets."""
+async def newest(ctx: Ctx, workspace_id: str) -> TerraformWorkspaceState | None:
+    """Return the newest version of the state; None when there is none."""
+    await find(ctx, workspace_id)
+    return await db.first(ctx.db, queries.states_of(workspace_id, ctx.org_id).limit(1))
+
+
+async def state_by_id(ctx: Ctx, workspace_id: str, state_id: str) -> TerraformWorkspaceState:
+    """Return a version of the state, or raise `NotFound`."""
     await find(ctx, workspace_id)
     row: TerraformWorkspaceState = await db.one(
         ctx.db,
         queries.states_of(workspace_id, ctx.org_id).where(TerraformWorkspaceState.id == state_id),
         or_raise=errors.NotFound(f"no state {state_id}"),
     )
-    return row, await keys.unseal(ctx, row, "contents")
+    return row
+
+
+async def shown(ctx: Ctx, state: TerraformWorkspaceState) -> bytes:
+    """Return what people may see of a version of the state."""
+    contents = await keys.unseal(ctx, state, "contents")
+    return rules.masked_state(contents, await _given_in_secret(ctx, state.runner_job_id))
+
+
+async def _given_in_secret(ctx: Ctx, job_id: str) -> list[Any]:
+    """The variables that the job was given as secrets; none where a person wrote the state."""
+    try:
+        plan = await jobs.plan_of(ctx, job_id)
+    except errors.NotFound:
+        return []
+    return job_rules.secret_variables(msgspec.json.decode(plan))
 
 
 async def snapshot_by_id(ctx: Ctx, workspace_id: str, snapshot_id: str) -> bytes:
