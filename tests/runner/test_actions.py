@@ -139,6 +139,43 @@ async def test_outputs_are_read_through_no_link(plane: ControlPlane, work: Work)
     assert done.outputs is None
 
 
+@pytest.mark.parametrize(
+    ("script", "says"),
+    [
+        ("rm $NUON_ACTIONS_OUTPUT_FILEPATH; mkdir $NUON_ACTIONS_OUTPUT_FILEPATH", "Is a directory"),
+        ("rm $NUON_ACTIONS_OUTPUT_FILEPATH", "No such file"),
+        ("(printf '{\"a\":'; printf '%30000s' | tr ' ' '['; printf '%30000s}\\n' | tr ' ' ']') >> $NUON_ACTIONS_OUTPUT_FILEPATH", "deeply"),
+    ],
+)
+async def test_a_file_of_outputs_that_cannot_be_read_is_told_as_such(plane: ControlPlane, work: Work, script: str, says: str) -> None:
+    done = await work.do("actions-workflow", action({"interpolated_inline_contents": script}))
+    assert done.error["reason"] == "outputs-invalid"
+    assert says in done.error["message"]
+
+
+@pytest.mark.parametrize(("first", "named"), [("#! /opt/none/python3 -u", "'/opt/none/python3'"), ("#!/bin/sh\r", r"'/bin/sh\r'")])
+async def test_an_interpreter_that_is_not_there_is_named(plane: ControlPlane, work: Work, first: str, named: str) -> None:
+    done = await work.do("actions-workflow", action({"interpolated_inline_contents": f"{first}\necho ran\n"}))
+    assert done.error["reason"] == "action-command"
+    assert f"run by {named}, which this runner has not" in done.error["message"]
+
+
+@pytest.mark.parametrize(
+    ("step", "says"),
+    [
+        ({"interpolated_inline_contents": "echo", "interpolated_env_vars": {"A": "x" * 200_000}}, "Argument list too long"),
+        ({"interpolated_command": "echo " + "x" * 200_000}, "Argument list too long"),
+        ({"interpolated_command": "/etc/passwd/x"}, "Not a directory"),
+        ({"interpolated_command": "a" * 5_000}, "File name too long"),
+    ],
+)
+async def test_what_the_kernel_does_not_start_is_told_in_one_line(plane: ControlPlane, work: Work, step: dict[str, Any], says: str) -> None:
+    done = await work.do("actions-workflow", action(step))
+    assert done.error["reason"] == "cannot-start"
+    assert says in done.error["message"]
+    assert not [line for line in done.lines if "Traceback" in line or "asyncio" in line]
+
+
 @pytest.mark.parametrize("command", ["echo 'a b' \"$HOME\"; touch /tmp/never", "echo $(id) | cat > x"])
 async def test_a_command_is_words_and_no_shell(plane: ControlPlane, work: Work, command: str) -> None:
     done = await work.do("actions-workflow", action({"interpolated_command": command}))

@@ -98,16 +98,19 @@ class Job:
         if self._stopping:
             raise Stopped
         self.lease.check()
-        child = await process.Child.start(
-            argv,
-            cwd=cwd,
-            env=env,
-            on_line=on_line or self.show,
-            stdout=stdout,
-            line_limit=line_limit,
-            orphan_signal=orphan_signal,
-            record=self.workspace.record_child,
-        )
+        try:
+            child = await process.Child.start(
+                argv,
+                cwd=cwd,
+                env=env,
+                on_line=on_line or self.show,
+                stdout=stdout,
+                line_limit=line_limit,
+                orphan_signal=orphan_signal,
+                record=self.workspace.record_child,
+            )
+        except OSError as error:  # a variable or an argument of more than 128 KiB, a name that cannot be one
+            raise JobFailed(f"cannot start {_shortened(argv[0])!r}: {error.strerror}", reason="cannot-start") from error
         self._children.add(child)
         try:
             code = await child.wait()
@@ -132,3 +135,7 @@ class Job:
         for child in self._children:
             with suppress(ProcessLookupError):
                 child.kill()
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= 200 else f"{name[:200]}…"

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import shlex
 import time
 from collections.abc import Mapping
@@ -128,11 +129,10 @@ def read_outputs(file: Path, step: str) -> dict[str, Any]:
     """Read what a step wrote: each line a JSON object or key=value. Raises JobFailed naming the line that is neither."""
     # The step may have replaced its file by anything: only a regular file of bounded size is read, and no link followed.
     try:
-        handle = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with open(file, "rb", opener=lambda name, _: os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)) as opened:
+            data = opened.read(_LARGEST_OUTPUT_FILE + 1)
     except OSError as error:
         raise JobFailed(f"the outputs of the step {step!r} cannot be read: {error.strerror}", reason="outputs-invalid") from error
-    with os.fdopen(handle, "rb") as opened:
-        data = opened.read(_LARGEST_OUTPUT_FILE + 1)
     if len(data) > _LARGEST_OUTPUT_FILE:
         raise JobFailed(f"the step {step!r} wrote more than {_LARGEST_OUTPUT_FILE} bytes of outputs", reason="outputs-invalid")
     outputs: dict[str, Any] = {}
@@ -141,7 +141,10 @@ def read_outputs(file: Path, step: str) -> dict[str, Any]:
             continue
         if len(line) > _LONGEST_OUTPUT_LINE:
             raise JobFailed(f"line {number} of the outputs of the step {step!r} is longer than 64 KiB", reason="outputs-invalid")
-        outputs.update(_output_line(line, number, step))
+        try:
+            outputs.update(_output_line(line, number, step))
+        except RecursionError as error:
+            raise JobFailed(f"line {number} of the outputs of the step {step!r} is nested too deeply", reason="outputs-invalid") from error
     return outputs
 
 
@@ -167,7 +170,12 @@ def _command(job: Job, step: Step, directory: Path) -> list[str]:
         script = job.directory / f".inline-contents-step-{step.number}"
         with open(script, "x", opener=lambda name, flags: os.open(name, flags, 0o700)) as file:
             file.write(contents)
-        return [str(script)] if contents.startswith("#!") else ["/bin/sh", str(script)]
+        if not contents.startswith("#!"):
+            return ["/bin/sh", str(script)]
+        interpreter = re.split(r"[ \t]", contents.partition("\n")[0][2:].strip(" \t"), maxsplit=1)[0]
+        if interpreter.startswith("/") and not os.path.exists(interpreter):  # the kernel would call the script itself missing
+            raise JobFailed(f"the step {step.name!r} is to be run by {interpreter!r}, which this runner has not", reason="action-command")
+        return [str(script)]
     try:
         words = shlex.split(step.plan.interpolated_command)
     except ValueError as error:
@@ -175,7 +183,7 @@ def _command(job: Job, step: Step, directory: Path) -> list[str]:
     if not words:
         raise JobFailed(f"the step {step.name!r} has neither a command nor inline contents", reason="action-command")
     candidate = directory / words[0]
-    if candidate.is_file() and os.access(candidate, os.X_OK):
+    if os.access(candidate, os.X_OK) and candidate.is_file():
         return [str(candidate), *words[1:]]
     if words[0].startswith("./"):
         raise JobFailed(f"the step {step.name!r} runs {words[0]}, which is no executable file of its source", reason="action-command")
