@@ -204,6 +204,8 @@ async def test_a_failed_apply_is_retried_with_its_plan(stage: Stage) -> None:
     assert stage.world.ran == ["plan db", "apply db", "plan db (retry 1)", "apply db (retry 1)", "post", "end"]
     found = await stage.workflow(workflow)
     assert (found.status["status"], found.state) == ("success", "finished")
+    assert "error_message" not in found.status["metadata"], "what went well tells of no error"
+    assert "apply db: no credentials" in [past["metadata"].get("error_message") for past in found.status["history"]]
     assert (await stage.step(workflow, "apply db")).retried
 
 

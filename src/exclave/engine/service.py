@@ -149,6 +149,7 @@ async def cancel(ctx: Ctx, workflow: Workflow) -> None:
 async def _again(ctx: Ctx, workflow: Workflow, steps: list[WorkflowStep], change: Change) -> None:
     by = ctx.actor.account_id
     workflow.status = moved(workflow.status, "retrying", by=by)
+    workflow.status["metadata"].pop("error_message", None)  # of the end before, which the history keeps
     if workflow.state == "finished":
         workflow.state = "pending"  # it takes its turn among those of its serial key
         workflow.finished_at = None
