@@ -85,6 +85,7 @@ class ControlPlane:
         self.failing: dict[str, int] = {}  # "METHOD path-part": how many calls to answer with 503
         self.trouble: tuple[int, dict[str, str]] = (503, {"error": "unavailable", "description": "try again"})  # what is answered then
         self.renew_is_down = False
+        self.log_seconds = 0.0  # that a batch of lines takes
         self.token = RUNNER_TOKEN
         self.changed = threading.Condition()
         plane = self
@@ -264,6 +265,7 @@ class ControlPlane:
         call.answer(404, {})
 
     def _logs(self, call: Any, stream: str, body: bytes) -> None:
+        time.sleep(self.log_seconds)
         execution = next(e for e in self.executions.values() if e.job["log_stream_id"] == stream)
         if not self._live(call, execution, "logs"):
             return

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from exclave.kit.ids import new_id
+from exclave.runner import execution as executions
 from tests.runner.conftest import Work, needs_terraform, until
 from tests.runner.control_plane import RUNNER_TOKEN, ControlPlane, Execution
 from tests.runner.test_actions import action, processes_with
@@ -228,6 +229,34 @@ async def test_log_lines_arrive_once_and_in_order_when_the_server_fails(plane: C
     done = await work.do("actions-workflow", action({"interpolated_inline_contents": script}))
     assert [line for line in done.lines if line.startswith("line ")] == [f"line {i}" for i in range(1, 3001)]
     assert [seq for seq, _, _ in done.log] == list(range(1, len(done.log) + 1))
+
+
+async def test_all_that_a_noisy_job_said_is_there_before_it_is_reported(
+    plane: ControlPlane, work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(executions, "_FLUSH_SECONDS", 0.5)
+    plane.log_seconds = 0.1  # a server far away: what was said takes longer to send than a report may take
+    plan = action({"interpolated_inline_contents": "seq 10000; echo last words; exit 3"})
+    done = await work.do("actions-workflow", plan)
+    assert done.status == "failed"
+    assert "last words" in done.lines
+    assert [line for line in done.lines if line.isdecimal()] == [str(i) for i in range(1, 10001)]
+
+
+async def test_a_job_that_has_only_its_log_to_send_is_reported_when_its_runner_is_stopped(
+    plane: ControlPlane, work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(executions, "_FLUSH_SECONDS", 1.0)
+    plane.log_seconds = 0.5
+    job = plane.submit("actions-workflow", action({"interpolated_inline_contents": "seq 30000"}))
+    running = await work.started(job)
+    await until(lambda: plane.action_steps["step0"] and plane.action_steps["step0"][-1]["status"] == "finished")
+    await asyncio.sleep(1.5)
+    assert not running.done.is_set(), "it sends its log"
+    work.agent.drain()
+    work.agent.drain()
+    assert await asyncio.to_thread(running.done.wait, 5)
+    assert running.status == "finished"
 
 
 async def test_writes_are_tried_again_when_the_server_fails(plane: ControlPlane, work: Work) -> None:

@@ -61,6 +61,7 @@ class Execution:
         self._job: Job | None = None
         self._work: asyncio.Task[Outcome] | None = None
         self._stopping: asyncio.Task[None] | None = None
+        self._delivery: asyncio.Task[None] | None = None
         self.after: Any = None
 
     async def run(self) -> None:
@@ -115,6 +116,10 @@ class Execution:
             if not self._work.done() or self._lease.lost:
                 await self._fence(log)
                 return
+            if self._why is None:
+                self._delivery = asyncio.ensure_future(log.deliver(patience=_FLUSH_SECONDS))
+                await asyncio.wait({keeper, self._delivery}, return_when=asyncio.FIRST_COMPLETED)
+                self._delivery.cancel()
             with suppress(TimeoutError, LeaseLost):
                 await asyncio.wait_for(self._report(log, self._work), _REPORT_SECONDS)
         finally:
@@ -135,6 +140,8 @@ class Execution:
         if self._why is None and self._work is not None and not self._work.done():
             self._why = why
             self._stopping = asyncio.ensure_future(self._stop())
+        elif self._delivery is not None:
+            self._delivery.cancel()  # what remains is the report
 
     def kill(self) -> None:
         """Stop at once; the report still goes out if it can."""

@@ -68,6 +68,7 @@ class JobLog:
         self._spool_end = 0
         self._sequence = 0
         self._dropped = 0
+        self._accepted = 0  # batches
         self._more = asyncio.Event()
         self._full = asyncio.Event()
         self._idle = asyncio.Event()
@@ -121,6 +122,12 @@ class JobLog:
             self._flushing = False
         return True
 
+    async def deliver(self, *, patience: float) -> None:
+        """Wait until everything written so far was accepted, for as long as the far end takes some of it every so many seconds."""
+        before = -1
+        while not await self.flush(seconds=patience) and self._accepted != before:
+            before = self._accepted
+
     def abandon(self) -> None:
         """Send nothing more: the job is somebody else's now."""
         self._ended = True
@@ -163,6 +170,7 @@ class JobLog:
                 self._idle.set()
                 continue
             await self._deliver(batch)
+            self._accepted += 1
             self._forget_oldest()
 
     async def _deliver(self, batch: bytes) -> None:
