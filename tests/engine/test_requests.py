@@ -230,6 +230,17 @@ async def test_a_failed_step_can_be_skipped(stage: Stage) -> None:
     assert stage.world.told == [("bad", "user-skipped")]
 
 
+async def test_the_step_of_a_plan_that_was_approved_when_another_step_failed_is_told(stage: Stage) -> None:
+    stage.world.script["bad"] = lambda ctx, step: Fail("no") if "bad" in stage.world.finished else Wait("bad")
+    workflow = await stage.run([pair("db"), Group((do("bad"),), key="bad", after=()), Group((do("end"),))])
+    stage.world.finished.add("bad")  # it is seen together with the approval
+    await stage.respond(workflow, "plan db", "approve")
+    statuses = await stage.statuses(workflow)
+    assert statuses == {"plan db": "approved", "apply db": "not-attempted", "bad": "error", "end": "not-attempted"}
+    assert ("apply db", "discarded") in stage.world.told
+    assert await stage.status(workflow) == "error"
+
+
 async def test_what_cannot_be_skipped_is_not(stage: Stage) -> None:
     stage.world.script["plan db"] = lambda ctx, step: Fail("no")
     workflow = await stage.run([pair()])

@@ -211,11 +211,8 @@ def cancel(workflow: "Workflow", steps: Sequence["WorkflowStep"]) -> Change:
         raise Invalid(f"workflow is not cancelable: it is {workflow.status.get('status')}")
     reason = "workflow cancelled"
     moves = [Move(step, "cancelled", "cancelled", reason, {"reason": reason}, settle="cancelled") for step in steps if step.state in ACTIVE]
-    done = {step.id for step in steps if step.state == "done"}
-    for step in (step for step in steps if step.state == "pending"):
-        # What was approved and not yet applied is left to the step that would have applied it: nobody else ends it.
-        approved = step.applies and not done.isdisjoint(step.after)
-        moves.append(_not_attempted(step, reason, settle="cancelled" if approved else ""))
+    left = _left_unapplied(steps)
+    moves += [_not_attempted(step, reason, settle="cancelled" if step in left else "") for step in steps if step.state == "pending"]
     return Change(tuple(moves))
 
 
@@ -269,9 +266,17 @@ def _expire(step: "WorkflowStep", steps: Sequence["WorkflowStep"]) -> list[Move]
     return [expired, *_abort(step, steps, step.name)]
 
 
-def _abort(failed: "WorkflowStep", steps: Iterable["WorkflowStep"], name: str) -> list[Move]:
+def _abort(failed: "WorkflowStep", steps: Sequence["WorkflowStep"], name: str) -> list[Move]:
     reason = f"step {name!r} did not succeed, which ends the workflow"
-    return [_not_attempted(step, reason) for step in steps if step is not failed and step.state in ("pending", "asking")]
+    left = _left_unapplied(steps)
+    ended = (step for step in steps if step is not failed and step.state in ("pending", "asking"))
+    return [_not_attempted(step, reason, settle="discarded" if step in left else "") for step in ended]
+
+
+def _left_unapplied(steps: Sequence["WorkflowStep"]) -> list["WorkflowStep"]:
+    """Return the steps that would apply a plan that was approved: when they do not, nobody else ends what was planned."""
+    done = {step.id for step in steps if step.state == "done"}
+    return [step for step in steps if step.applies and step.state == "pending" and not done.isdisjoint(step.after)]
 
 
 def _not_attempted(step: "WorkflowStep", reason: str, settle: str = "") -> Move:

@@ -15,6 +15,7 @@ from exclave.domain.installs.models import InstallComponent
 from exclave.domain.logs.models import LogStream
 from exclave.domain.states import service as states
 from exclave.engine import service as engine
+from exclave.engine.models import WorkflowStepApproval
 from exclave.kit import errors
 from tests import factories
 from tests.domain.installs import made
@@ -195,6 +196,40 @@ async def test_skipping_the_denied_and_what_depends_on_it_goes_on_with_the_rest(
     assert await stage.status() == "success"
     denied = await stage.row(InstallDeploy, component_id=(await stage.step("sync and plan db")).args["component_id"])
     assert denied.status == "approval-denied"
+
+
+async def test_a_deploy_that_was_approved_when_another_failed_is_discarded_and_planned_again(world, runtime):
+    async def make(ctx, app):
+        await stages.component(ctx, app, "left")
+        await stages.component(ctx, app, "right")
+
+    stage = await world(make)
+    plan_right = ("terraform-deploy", "create-apply-plan", "right")
+    stage.answers[plan_right] = failed("no such region")
+    await stage.work()
+    await stage.approve("provision sandbox plan")
+    for done in ("apply-plan sandbox-terraform", "create-apply-plan left"):
+        assert await stage._deliver(await stage._claim()) == done
+        await stage.drain()
+    step = await stage.step("sync and plan left")
+    async with runtime.request(stage.actor) as ctx:
+        asked = select(WorkflowStepApproval).where(WorkflowStepApproval.install_workflow_step_id == step.id)
+        await engine.respond(ctx, step, (await ctx.db.execute(asked)).scalars().one(), "approve")
+    await stage._deliver(await stage._claim())  # the other one fails before any worker has looked at the approval
+    await stage.drain()
+    assert (await stage.statuses())["apply left"] == "not-attempted"
+    assert (await stage.row(InstallDeploy, id=step.step_target_id)).status == "discarded"
+    async with runtime.request(stage.actor) as ctx:
+        assert not (await ctx.db.execute(select(LogStream.open).where(LogStream.owner_id == step.step_target_id))).scalar()
+
+    stage.answers[plan_right] = planned()
+    async with runtime.request(stage.actor) as ctx:
+        await engine.retry(ctx, await stage.step("sync and plan right"))
+    assert sorted(await stage.work()) == ["create-apply-plan left", "create-apply-plan right"]
+    await stage.approve("sync and plan left (retry 1)")
+    await stage.approve("sync and plan right (retry 1)")
+    assert sorted(await stage.work()) == ["apply-plan left", "apply-plan right"]
+    assert await stage.status() == "success"
 
 
 async def test_denying_the_sandbox_and_its_dependents_skips_every_component(world):

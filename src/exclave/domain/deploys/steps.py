@@ -190,6 +190,8 @@ class Apply:
         step.step_target_id, step.step_target_type = deploy.id, TARGET
         if found.job is not None:
             return await self._settle(ctx, found, found.job)
+        if deploy.status in rules.FINAL:  # another step failed before this one could begin, and was retried
+            return Replan("the plan was discarded meanwhile")
         planned = await approvals.planned(ctx, deploy.plan_job_id, step.after) if deploy.plan_job_id else None
         if planned is None or not planned.result.contents:
             return await _refused(ctx, deploy, "the plan that was made is not there any more: nothing is applied, plan again")

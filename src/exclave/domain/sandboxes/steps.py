@@ -109,6 +109,8 @@ class Apply:
         step.step_target_id, step.step_target_type = run.id, TARGET
         if found.job is not None:
             return await self._settle(ctx, found, found.job)
+        if run.status in rules.FINAL:  # another step failed before this one could begin, and was retried
+            return Replan("the plan was discarded meanwhile")
         planned = await approvals.planned(ctx, run.plan_job_id, step.after) if run.plan_job_id else None
         if planned is None or not planned.result.contents:
             return await _refused(ctx, run, "the plan that was made is not there any more: nothing is applied, plan again")
