@@ -256,6 +256,23 @@ async def test_a_job_that_has_only_its_log_to_send_is_reported_when_its_runner_i
     work.agent.drain()
     work.agent.drain()
     assert await asyncio.to_thread(running.done.wait, 5)
+    assert running.status == "finished", "what it did is done"
+
+
+async def test_a_job_that_ends_while_its_runner_is_stopped_sends_no_more_than_its_report(
+    plane: ControlPlane, work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(executions, "_FLUSH_SECONDS", 1.0)
+    plane.log_seconds = 0.5
+    job = plane.submit("actions-workflow", action({"interpolated_inline_contents": "seq 30000; sleep 0.5"}))
+    running = await work.started(job)
+    await until(lambda: work.agent._running)
+    (execution,) = work.agent._running.values()
+    await until(lambda: execution._work is not None)
+    assert execution._work is not None
+    execution._work.add_done_callback(lambda _: execution.stop("runner-stopped"))
+    await until(lambda: plane.action_steps["step0"] and plane.action_steps["step0"][-1]["status"] == "finished")
+    assert await asyncio.to_thread(running.done.wait, 5)
     assert running.status == "finished"
 
 

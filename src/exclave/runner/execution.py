@@ -62,6 +62,7 @@ class Execution:
         self._work: asyncio.Task[Outcome] | None = None
         self._stopping: asyncio.Task[None] | None = None
         self._delivery: asyncio.Task[None] | None = None
+        self._hurried = False
         self.after: Any = None
 
     async def run(self) -> None:
@@ -116,7 +117,7 @@ class Execution:
             if not self._work.done() or self._lease.lost:
                 await self._fence(log)
                 return
-            if self._why is None:
+            if self._why is None and not self._hurried:
                 self._delivery = asyncio.ensure_future(log.deliver(patience=_FLUSH_SECONDS))
                 await asyncio.wait({keeper, self._delivery}, return_when=asyncio.FIRST_COMPLETED)
                 self._delivery.cancel()
@@ -140,8 +141,10 @@ class Execution:
         if self._why is None and self._work is not None and not self._work.done():
             self._why = why
             self._stopping = asyncio.ensure_future(self._stop())
-        elif self._delivery is not None:
-            self._delivery.cancel()  # what remains is the report
+        elif self._work is not None:  # it is done: what remains is the report
+            self._hurried = True
+            if self._delivery is not None:
+                self._delivery.cancel()
 
     def kill(self) -> None:
         """Stop at once; the report still goes out if it can."""
