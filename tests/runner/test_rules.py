@@ -49,6 +49,7 @@ SECRETS = [
     "two\nlines-long-enough\n",
     "ünïcödé-секрет",
     "p@ss/w+rd=",
+    'a<b&c>d"e',
     "-----BEGIN-----\nabcdefghij\n-----END-----",
 ]
 
@@ -61,6 +62,7 @@ def test_a_secret_is_found_in_every_form_that_tools_print(secret: str) -> None:
         f"value is {secret} here",
         json.dumps({"k": secret}),
         json.dumps({"k": secret}, ensure_ascii=False),
+        json.dumps({"k": secret}, ensure_ascii=False).replace("<", r"\u003c").replace(">", r"\u003e").replace("&", r"\u0026"),  # as Go does
         base64.b64encode(raw).decode(),
         base64.urlsafe_b64encode(b"user:" + raw + b":x").decode(),
         base64.b64encode(b"u:" + raw).decode(),

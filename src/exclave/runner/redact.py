@@ -12,6 +12,7 @@ _SHORTEST = 3
 _SHORTEST_LEARNED = 6
 _SHORTEST_LINE = 8
 _LONGEST_CUT = 4096
+_AS_GO_QUOTES = str.maketrans({mark: f"\\u{ord(mark):04x}" for mark in "<>&\u2028\u2029"})  # in JSON: Terraform's `jsonencode`, too
 
 
 class Redactor:
@@ -99,7 +100,8 @@ def texts_of(value: Any) -> Iterable[str]:
 
 def forms_of(text: str) -> set[str]:
     """Return the ways in which tools print a secret: quoted for JSON and URLs, in base64 at any offset, line by line."""
-    forms = {text, json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1], quote(text, safe="")}
+    quoted = json.dumps(text, ensure_ascii=False)[1:-1]
+    forms = {text, json.dumps(text)[1:-1], quoted, quoted.translate(_AS_GO_QUOTES), quote(text, safe="")}
     stripped = text.strip()
     if len(stripped) >= _SHORTEST:
         forms.add(stripped)
