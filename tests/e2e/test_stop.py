@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -150,40 +151,71 @@ def test_an_apply_that_takes_long_to_be_interrupted_writes_its_state_before_all_
     assert system.lock_of(workspace) is None
 
 
-def test_after_a_kill_the_next_start_does_not_wait_for_a_runner_that_works(up: Callable[..., System]) -> None:
-    """An idle runner ends at once; an apply is interrupted as on cancel, so that its state is written, and can be retried."""
-    system = up()
-    file, hold = system.base / "busy.ledger", system.base / "busy.hold"
+def left_working(system: System, name: str) -> tuple[str, str, int]:
+    """Kill the server in the middle of an apply that goes on when `<name>.hold` is removed."""
+    file, hold = system.base / f"{name}.ledger", system.base / f"{name}.hold"
     hold.touch()
-    system.vendor(write_app(system.apps / "busy", sandbox=ledger(file, hold=hold)))
-    install, workflow, runner_id = system.customer("busy", "busy", "--approve-all")
+    system.vendor(write_app(system.apps / name, sandbox=ledger(file, hold=hold)))
+    install, workflow, runner_id = system.customer(name, name, "--approve-all")
     until(lambda: lines(file) == ["began"])
     busy = system.runner_pid(runner_id)
-    idle = next(pid for pid in system.runner_pids() if pid != busy)
-    workspace = system.workspace_of(system.get(f"/v1/installs/{install}")["sandbox"]["id"])
     system.kill()
-    assert (is_alive(busy), is_alive(idle)) == (True, True), "they outlive the server: they may be in the middle of something"
+    assert is_alive(busy), "it outlives the server: it is in the middle of something"
+    return install, workflow, busy
+
+
+def leased_until(system: System) -> datetime:
+    with system.database() as database:
+        found = database.execute("select max(leased_until) from runner_job_executions").fetchone()
+    assert found is not None
+    until: datetime = found[0]
+    return until
+
+
+def test_after_a_kill_the_next_start_leaves_a_runner_that_works_to_its_end(up: Callable[..., System]) -> None:
+    """An idle runner ends at once. An apply goes on under the server that came, for as long as it takes, and is made once."""
+    system = up(EXCLAVE_LEASE="3")
+    idle = system.runner_pids()[0]
+    _, workflow, busy = left_working(system, "busy")
     ends = watch_ends({"idle": idle, "busy": busy})
 
     began = time.monotonic()
     system.start()
-    ready = time.monotonic()
+    ready, renewed = time.monotonic(), leased_until(system)
+    until(lambda: leased_until(system) > renewed + timedelta(seconds=9), wait=30, what="for the lease of a runner that outlived its server")
+    assert is_alive(busy)
+    (system.base / "busy.hold").unlink()
+    system.watch(workflow)
     ended = ends_of(ends)
+
     print(f"ready after {ready - began:.1f} s; ended: {', '.join(f'{who} {at - began:.1f} s' for who, at in ended.items())}")
-    assert ready - began < 10  # 24 s when it waited until a job was drained and then interrupted
+    assert ready - began < 10
     assert ended["idle"] < ready
-    assert ended["busy"] - ready < 15  # 5 of them to finish
+    assert lines(system.base / "busy.ledger") == ["began", "ended"]
+    with system.database() as database:
+        assert database.execute("select max(execution_count) from runner_jobs").fetchone() == (1,)
+    until(lambda: len(system.runner_pids()) == 2, what="for its successor")
+    assert busy not in system.runner_pids()
+
+
+def test_a_runner_that_outlived_its_server_is_stopped_with_the_next_one(up: Callable[..., System]) -> None:
+    """As any other: it is given its time, then interrupted as on cancel, so that its state is written, and can be retried."""
+    system = up(EXCLAVE_RUNNER_DRAIN_SECONDS="1")
+    install, workflow, busy = left_working(system, "left-over")
+    system.start()
+    workspace = system.workspace_of(system.get(f"/v1/installs/{install}")["sandbox"]["id"])
+    assert is_alive(busy)
+    system.stop()
+    assert not is_alive(busy)
+    assert not processes_with("left-over.hold")
+
+    system.start()
     assert "ended with error" in system.watch(workflow, code=1)
-    assert (
-        "the runner was stopped while the job ran"
-        in system.step(workflow, "provision sandbox apply plan")["status"]["status_human_description"]
-    )
+    said = system.step(workflow, "provision sandbox apply plan")["status"]["status_human_description"]
+    assert "the runner was stopped while the job ran" in said
     assert [resource["name"] for resource in system.state_of(workspace)["resources"]] == ["first", "slow"]
     assert system.lock_of(workspace) is None
-    assert not processes_with(str(hold))
-
-    hold.unlink()
+    (system.base / "left-over.hold").unlink()
     system.exclave("workflows", "retry", workflow)
     system.watch(workflow)
-    assert lines(file) == ["began", "began", "ended"]
-    assert system.runner_pid(runner_id) not in (busy, idle)
+    assert lines(system.base / "left-over.ledger") == ["began", "began", "ended"]

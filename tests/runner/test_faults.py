@@ -335,12 +335,32 @@ async def test_jobs_that_do_not_finish_in_time_are_reported(plane: ControlPlane,
     assert not processes_with(f"{m(617)}")
 
 
-async def test_a_runner_whose_server_came_back_is_told_to_interrupt_soon(plane: ControlPlane, runners: Runners) -> None:
-    runner = runners(EXCLAVE_RUNNER_DRAIN_SECONDS="60")
+async def test_a_retired_runner_claims_nothing_and_ends_when_its_job_does(plane: ControlPlane, runners: Runners, tmp_path: Path) -> None:
+    runner = runners(EXCLAVE_RUNNER_DRAIN_SECONDS="0.1")
+    hold = tmp_path / "hold"
+    hold.touch()
+    script = f"echo on; while [ -e {hold} ]; do sleep 0.1; done; echo well"
+    job = plane.submit("actions-workflow", action({"interpolated_inline_contents": script}))
+    await until(lambda: (execution := plane.execution_of(job)) is not None and "on" in execution.lines)
+    runner.send_signal(signal.SIGUSR1)
+    runner.send_signal(signal.SIGUSR1)
+    await asyncio.sleep(1)  # ten times what it may drain
+    plane.submit("noop", {})
+    assert runner.poll() is None
+    hold.unlink()
+    assert await asyncio.to_thread(runner.wait, 20) == 0
+    execution = plane.execution_of(job)
+    assert execution is not None
+    assert (execution.status, "well" in execution.lines) == ("finished", True)
+    assert len(plane.executions) == 1
+
+
+async def test_sigterm_bounds_what_a_retired_runner_waits_for(plane: ControlPlane, runners: Runners) -> None:
+    runner = runners(EXCLAVE_RUNNER_DRAIN_SECONDS="0.3")
     job = plane.submit("actions-workflow", action({"interpolated_inline_contents": f"sleep {m(624)}"}))
     await until(lambda: processes_with(f"sleep {m(624)}"))
     runner.send_signal(signal.SIGUSR1)
-    runner.send_signal(signal.SIGUSR1)
+    runner.send_signal(signal.SIGTERM)
     assert await asyncio.to_thread(runner.wait, 20) == 0
     execution = plane.execution_of(job)
     assert execution is not None
@@ -348,18 +368,7 @@ async def test_a_runner_whose_server_came_back_is_told_to_interrupt_soon(plane: 
     assert not processes_with(f"{m(624)}")
 
 
-async def test_a_job_that_is_about_to_end_is_not_interrupted(plane: ControlPlane, runners: Runners) -> None:
-    runner = runners(EXCLAVE_RUNNER_DRAIN_SECONDS="60")
-    job = plane.submit("actions-workflow", action({"interpolated_inline_contents": f"sleep {m(2)}; echo finished well"}))
-    await until(lambda: processes_with(f"sleep {m(2)}"))
-    runner.send_signal(signal.SIGUSR1)
-    assert await asyncio.to_thread(runner.wait, 20) == 0
-    execution = plane.execution_of(job)
-    assert execution is not None
-    assert (execution.status, "finished well" in execution.lines) == ("finished", True)
-
-
-async def test_an_idle_runner_that_is_told_to_interrupt_ends_at_once(plane: ControlPlane, runners: Runners) -> None:
+async def test_an_idle_runner_that_is_retired_ends_at_once(plane: ControlPlane, runners: Runners) -> None:
     runner = runners(EXCLAVE_RUNNER_DRAIN_SECONDS="60")
     await until(lambda: plane.calls)
     runner.send_signal(signal.SIGUSR1)

@@ -5,7 +5,9 @@ import logging
 import random
 import signal
 import time
+from collections.abc import Collection, Coroutine
 from contextlib import suppress
+from typing import Any
 
 from exclave import __version__
 from exclave.client.http import Refused, Unreachable
@@ -23,13 +25,12 @@ _CLAIM_WAIT_SECONDS = 25.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 10.0
 _REFUSED_ENOUGH = 5  # times in a row that the token is refused, and not replaced, before giving up
 _KILL_SECONDS = 5.0
-_GRACE_SECONDS = 5.0  # for a job that ended while the server was away, and has yet to write its state and to report
 
 EXIT_OK, EXIT_REFUSED = 0, 77
 
 
 class Agent:
-    """One runner process. `run` returns its exit status; `drain` and `interrupt` may be called from signal handlers."""
+    """One runner process. `run` returns its exit status; `drain` and `retire` may be called from signal handlers."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -39,7 +40,7 @@ class Agent:
         self.runtime.resource = {"service.name": "runner", "runner.id": settings.runner_id, "runner.version": __version__}
         self._running: dict[asyncio.Task[None], Execution] = {}
         self._draining = asyncio.Event()
-        self._hurried = asyncio.Event()
+        self._retired = asyncio.Event()
         self._killed = asyncio.Event()
         self._room = asyncio.Event()
         self._started = time.monotonic()
@@ -54,11 +55,11 @@ class Agent:
         loop = asyncio.get_running_loop()
         for signum in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(signum, self.drain)
-        loop.add_signal_handler(signal.SIGUSR1, self.interrupt)
+        loop.add_signal_handler(signal.SIGUSR1, self.retire)
         beats = asyncio.ensure_future(self._beat())
         reader = asyncio.ensure_future(self._read_settings())
         claims = asyncio.ensure_future(self._claim())
-        drained = asyncio.ensure_future(self._draining.wait())
+        drained, retired = asyncio.ensure_future(self._draining.wait()), asyncio.ensure_future(self._retired.wait())
         try:
             log.info(
                 "runner %s takes jobs of %s from %s, %d at once",
@@ -67,7 +68,7 @@ class Agent:
                 self.settings.api_url,
                 self.settings.parallel,
             )
-            await asyncio.wait({claims, drained}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({claims, drained, retired}, return_when=asyncio.FIRST_COMPLETED)
             refused = claims.done() and not claims.cancelled() and claims.exception() is None
             if claims.done() and not claims.cancelled() and (error := claims.exception()) is not None:
                 raise error
@@ -75,7 +76,7 @@ class Agent:
             await self._finish()
             return EXIT_REFUSED if refused else EXIT_OK
         finally:
-            for task in (beats, reader, claims, drained):
+            for task in (beats, reader, claims, drained, retired):
                 task.cancel()
             for execution in self._running.values():
                 execution.kill()
@@ -98,46 +99,23 @@ class Agent:
             )
         self._draining.set()
 
-    def interrupt(self) -> None:
-        """Stop claiming, and interrupt what runs as on cancel soon after the server answers: Terraform is to write its state there."""
+    def retire(self) -> None:
+        """Stop claiming, and end once what runs has come to its end: its lease and its job's own time are the only bounds."""
         if self._running:
-            log.info("ending: %d jobs are interrupted %g s after the server answers", len(self._running), _GRACE_SECONDS)
-        self._hurried.set()
-        self._draining.set()
+            log.info("ending: %d jobs come to their end first", len(self._running))
+        self._retired.set()
 
     async def _finish(self) -> None:
+        if self._running and self._retired.is_set():
+            await _first(_all(self._running), self._draining.wait())
         if self._running and not self._killed.is_set():
-            waits: set[asyncio.Future[object]] = {
-                asyncio.ensure_future(_all(list(self._running))),
-                asyncio.ensure_future(self._killed.wait()),
-                asyncio.ensure_future(self._may_interrupt()),
-            }
-            await asyncio.wait(waits, timeout=self.settings.drain_seconds, return_when=asyncio.FIRST_COMPLETED)
-            for wait in waits:
-                wait.cancel()
+            await _first(_all(self._running), self._killed.wait(), timeout=self.settings.drain_seconds)
         for execution in list(self._running.values()):
             execution.stop("runner-stopped")
         if self._running:
-            waits = {asyncio.ensure_future(_all(list(self._running))), asyncio.ensure_future(self._killed.wait())}
             patience = self.runtime.patience
-            await asyncio.wait(waits, timeout=patience.interrupt + patience.terminate + _KILL_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-            for wait in waits:
-                wait.cancel()
-
-    async def _may_interrupt(self) -> None:
-        await self._hurried.wait()
-        while not await self._is_answered():  # noqa: ASYNC110 - nothing tells it here
-            await asyncio.sleep(_FIRST_PAUSE)
-        await asyncio.sleep(_GRACE_SECONDS)
-
-    async def _is_answered(self) -> bool:
-        try:
-            await self.api.http.request("GET", "/livez", timeout=2.0, patience=0)
-        except Unreachable:
-            return False
-        except Problem:
-            pass
-        return True
+            bound = patience.interrupt + patience.terminate + _KILL_SECONDS
+            await _first(_all(self._running), self._killed.wait(), timeout=bound)
 
     async def _claim(self) -> None:
         """Claim one job after another while there is room. Returns only when the server refuses this runner for good."""
@@ -215,5 +193,13 @@ class Agent:
             return
 
 
-async def _all(tasks: "list[asyncio.Task[None]]") -> None:
-    await asyncio.wait(tasks)
+async def _all(tasks: Collection["asyncio.Task[None]"]) -> None:
+    await asyncio.wait(list(tasks))
+
+
+async def _first(*waits: Coroutine[Any, Any, object], timeout: float | None = None) -> None:
+    """Return when the first of these comes, or the time is over."""
+    tasks = [asyncio.ensure_future(each) for each in waits]
+    await asyncio.wait(tasks, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        task.cancel()

@@ -11,7 +11,7 @@ import msgspec
 
 from exclave.kit import postgres, terraform
 from exclave.kit.postgres import Cluster, PostgresProblem
-from exclave.server import pidfile, ports
+from exclave.server import left_over, pidfile, ports
 from exclave.server.settings import Settings
 
 
@@ -32,6 +32,7 @@ def launch(settings: Settings, environ: Mapping[str, str], *, announce: int | No
         with postgres.explained(settings.data_dir):
             postgres.create_base(settings.data_dir)
             held.enter_context(pidfile.held(settings.data_dir / "up.pid"))
+        left_over.retire(settings.data_dir / "server" / "runners")  # they are to claim nothing of the port that we listen on now
         sockets = ports.listen(settings)
         bound = {f"{name}_port": sock.getsockname()[1] for name, sock in sockets.items()}
         settings = msgspec.structs.replace(settings, **bound, allow_local_platform=True)

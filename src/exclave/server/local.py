@@ -18,6 +18,7 @@ from pathlib import Path
 from exclave.domain.runners import service as runners
 from exclave.kit import errors
 from exclave.kit.context import Runtime
+from exclave.server import left_over
 from exclave.server.ends import end_of
 
 log = logging.getLogger(__name__)
@@ -26,7 +27,6 @@ TOKEN_LIFE = timedelta(days=7)
 _RESTART_SECONDS = 2.0
 # A runner has bounds of its own, and killing it first would interrupt its Terraform a second time, which then leaves its state behind.
 _DRAIN_SECONDS = 90.0  # 20 in which a job may finish, 35 in which Terraform may write its state (kit/process.py, Patience), its report
-_LEFT_OVER_SECONDS = 90.0  # until we answer; 35 in which Terraform may write its state (kit/process.py, Patience); and its report
 
 
 @dataclass
@@ -36,19 +36,26 @@ class _Child:
     watch: asyncio.Task[None] = field(repr=False)
 
 
+@dataclass
+class _LeftOver:
+    pid: int
+    watch: asyncio.Task[None] = field(repr=False)
+
+
 class LocalRunners:
     """Keeps the runner processes that the rows ask for."""
 
     def __init__(self, runtime: Runtime, directory: Path, environ: Mapping[str, str]) -> None:
         self._runtime, self._directory, self._environ = runtime, directory, environ
         self._children: dict[str, _Child] = {}
-        self._left_over: dict[str, asyncio.Task[None]] = {}
+        self._left_over: dict[str, _LeftOver] = {}
         self._restart = asyncio.Event()
 
-    def end_left_overs(self) -> None:
-        """Begin to end what a killed server left running, before it can claim anything from this one. Nobody waits for it."""
-        for file in self._directory.glob("*.pid"):
-            self._left_over[file.stem] = asyncio.create_task(self._end_left_over(file))
+    def outlast_left_overs(self) -> None:
+        """Start no second process beside one that a killed server has left, until that one has ended."""
+        for runner_id, pid in left_over.running(self._directory):
+            log.info("the runner %s of the last run (pid %d) ends once its jobs have", runner_id, pid)
+            self._left_over[runner_id] = _LeftOver(pid, asyncio.create_task(self._outlast(runner_id, pid)))
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -60,7 +67,10 @@ class LocalRunners:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
-            await asyncio.gather(*(self._end(runner_id) for runner_id in list(self._children)), *self._left_over.values())
+            await asyncio.gather(
+                *(self._end(runner_id) for runner_id in list(self._children)),
+                *(_end_left_over(left) for left in list(self._left_over.values())),
+            )
 
     async def _keep(self) -> None:
         async with self._runtime.bus.subscribe(runners.LOCAL_TOPIC) as hints:
@@ -132,41 +142,23 @@ class LocalRunners:
             await child.process.wait()
         (self._directory / f"{runner_id}.pid").unlink(missing_ok=True)
 
-    async def _end_left_over(self, file: Path) -> None:
-        """End a runner by its pid file. An idle one ends at once; what one runs is interrupted as on cancel, soon after we answer it.
-
-        Its successor is started when it is gone: two would share a directory, and the token of the second ends that of the first.
-        """
-        runner_id, pid = file.stem, _runner_of(file)
-        try:
-            if pid is not None:
-                log.info("ending the runner %s that the last run left (pid %d)", runner_id, pid)
-                await _end_process(pid)
-            await asyncio.to_thread(file.unlink, missing_ok=True)
-        except OSError as problem:
-            log.warning("the runner %s of the last run could not be ended: %s", runner_id, problem)
-        finally:
-            self._left_over.pop(runner_id, None)
-            self._runtime.bus.poke(runners.LOCAL_TOPIC)
+    async def _outlast(self, runner_id: str, pid: int) -> None:
+        # Two would share a directory, and the token of the second ends that of the first.
+        await _ended(pid)
+        (self._directory / f"{runner_id}.pid").unlink(missing_ok=True)
+        self._left_over.pop(runner_id, None)
+        self._runtime.bus.poke(runners.LOCAL_TOPIC)
 
 
-def _runner_of(file: Path) -> int | None:
-    """The process that a pid file names, if it is a runner still."""
-    with contextlib.suppress(OSError, ValueError):
-        pid = int(file.read_text())
-        if b"exclave.runner" in Path(f"/proc/{pid}/cmdline").read_bytes():
-            return pid
-    return None
-
-
-async def _end_process(pid: int) -> None:
+async def _end_left_over(left: _LeftOver) -> None:
     with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGUSR1)
-        try:
-            await asyncio.wait_for(_ended(pid), _LEFT_OVER_SECONDS)
-        except TimeoutError:
-            os.killpg(pid, signal.SIGKILL)
-            await _ended(pid)
+        os.kill(left.pid, signal.SIGTERM)
+    try:
+        await asyncio.wait_for(asyncio.shield(left.watch), _DRAIN_SECONDS)
+    except TimeoutError:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(left.pid, signal.SIGKILL)
+        await left.watch
 
 
 async def _ended(pid: int) -> None:

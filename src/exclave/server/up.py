@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import logging
 import socket
 import subprocess
 from collections.abc import AsyncIterator, Mapping
@@ -18,10 +19,11 @@ from exclave.server import runtime as runtimes
 from exclave.server import serve
 from exclave.server.ends import end_of
 from exclave.server.first import FirstAccess, first_access
-from exclave.server.launch import say
 from exclave.server.local import LocalRunners
 from exclave.server.runtime import Urls
 from exclave.server.settings import Settings
+
+log = logging.getLogger(__name__)
 
 _RESTART_SECONDS = 5.0
 
@@ -42,7 +44,7 @@ async def up(
     process = runtimes.make(msgspec.structs.replace(settings, data_dir=home), urls)
     runners = LocalRunners(process.runtime, home / "runners", environ)
     try:
-        runners.end_left_overs()
+        runners.outlast_left_overs()
         apps, _ = await asyncio.gather(asyncio.to_thread(serve.applications, process.runtime), upgrades.upgrade(urls.owner))
         access = await first_access(process.runtime, home)
         (home / "runners").mkdir(exist_ok=True, mode=0o700)
@@ -68,13 +70,13 @@ async def _keep_database(base: Path, cluster: Cluster) -> None:
         if cluster.process is None:
             return
         code = await _end_of(cluster.process)
-        say(f"PostgreSQL ended by itself ({code}), starting it again")
+        log.warning("PostgreSQL ended by itself (%s), starting it again", code)
         while True:
             try:
-                cluster = await asyncio.to_thread(postgres.start, base, progress=say)
+                cluster = await asyncio.to_thread(postgres.start, base, progress=log.info)
                 break
             except postgres.PostgresProblem as problem:
-                say(f"exclave: {problem}; trying again in {_RESTART_SECONDS:g} s")
+                log.warning("%s; trying again in %g s", problem, _RESTART_SECONDS)
                 await asyncio.sleep(_RESTART_SECONDS)
 
 
@@ -95,7 +97,7 @@ def _announce(settings: Settings, access: FirstAccess, announce: int | None) -> 
         "data_dir": str(settings.data_dir),
     }
     if announce is None:
-        say(f"running: public API {settings.public_address}, runner API {settings.runner_address}")
+        log.info("running: public API %s, runner API %s", settings.public_address, settings.runner_address)
         return
     with contextlib.suppress(BrokenPipeError), open(announce, "w") as pipe:
         json.dump(facts, pipe)
