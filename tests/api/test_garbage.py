@@ -94,3 +94,25 @@ async def test_a_wrong_method_is_405_and_an_unknown_path_404(client):
     unknown = await client.get("/v1/nothing")
     assert unknown.status_code == 404
     assert "/docs" in unknown.json()["description"]
+
+
+async def test_a_body_that_breaks_off_is_no_failure_of_ours(public_app, runtime, caplog):
+    org = await factories.org(runtime)
+    scope = {
+        **{"type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "scheme": "http", "root_path": "", "query_string": b""},
+        **{"method": "POST", "path": "/v1/apps", "raw_path": b"/v1/apps", "client": ("127.0.0.1", 1), "server": ("exclave.test", 80)},
+        "headers": [(b"authorization", f"Bearer {org.token}".encode()), (b"content-length", b"100")],
+    }
+    told = iter([{"type": "http.request", "body": b'{"name": "', "more_body": True}, {"type": "http.disconnect"}])
+    sent = []
+
+    async def receive():
+        return next(told)
+
+    async def send(message):
+        sent.append(message)
+
+    await public_app(scope, receive, send)
+    assert sent[0]["status"] == 400
+    assert b"the body broke off after 10 bytes" in sent[1]["body"]
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]

@@ -29,6 +29,7 @@ from typing import Any, TypeVar
 
 import msgspec
 from litestar import HttpMethod, Request, Response
+from litestar.exceptions import InternalServerException
 from litestar.handlers import HTTPRouteHandler
 from litestar.handlers import route as litestar_route
 
@@ -422,8 +423,11 @@ async def bounded(request: AnyRequest, limit: int) -> AsyncIterator[bytes]:
     if announced.isdigit() and int(announced) > limit:
         raise errors.TooLarge(f"the body has {announced} bytes, at most {limit} are taken here")
     size = 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > limit:
-            raise errors.TooLarge(f"the body has more than {limit} bytes, which is all that is taken here")
-        yield chunk
+    try:
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > limit:
+                raise errors.TooLarge(f"the body has more than {limit} bytes, which is all that is taken here")
+            yield chunk
+    except InternalServerException as error:  # as Litestar says it: nobody is there to read the answer, and nothing of ours failed
+        raise errors.Invalid(f"the body broke off after {size} bytes") from error
