@@ -140,7 +140,7 @@ def _translated(error: DBAPIError) -> Exception:
         return errors.Invalid("duplicate key: a thing with this name or number exists already")
     if state == "23503":
         return errors.Invalid("invalid foreign key: something that the request names does not exist")
-    if state in ("22001", "22P02", "22003", "22P05", "22021"):
+    if state in ("22001", "22P02", "22003", "22P05", "22021", "54000"):
         return errors.Invalid("a value has a form that cannot be stored")
     if state in ("42501",):
         return errors.NotFound("not found")

@@ -1,0 +1,26 @@
+"""What the database itself refuses is told in the reader's words, and is no failure of the server."""
+
+import pytest
+from sqlalchemy import text
+
+from exclave.kit import errors
+from exclave.kit.context import SYSTEM, Runtime
+
+
+@pytest.mark.parametrize(
+    ("state", "problem"),
+    [
+        ("23505", errors.Invalid),
+        ("23503", errors.Invalid),
+        ("22001", errors.Invalid),
+        ("54000", errors.Invalid),  # too long for an index
+        ("42501", errors.NotFound),
+        ("25006", errors.Unavailable),  # read-only
+        ("53300", errors.Unavailable),
+        ("57P03", errors.Unavailable),
+    ],
+)
+async def test_a_refusal_of_the_database_has_its_problem(runtime: Runtime, state: str, problem: type[errors.Problem]) -> None:
+    with pytest.raises(problem):
+        async with runtime.request(SYSTEM) as ctx:
+            await ctx.db.execute(text(f"do $$ begin raise exception 'refused' using errcode = '{state}'; end $$"))
