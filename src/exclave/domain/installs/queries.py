@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import BindParameter, ColumnElement, Select, and_, bindparam, exists, func, select
+from sqlalchemy import BindParameter, ColumnElement, Select, and_, bindparam, exists, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from exclave.domain.apps.models import App, AppConfig, AppInput, AppInputConfig, AppRunnerConfig, AppSandboxConfig
@@ -32,13 +32,14 @@ def by_name(actor: Actor, ref: str) -> Select[Install]:
     return visible_to(actor).where(Install.name == ref).limit(2)
 
 
-def app_of_runner(runner_id: str) -> Select[str]:
-    """The app of the install whose runner this is; no row for the runner that makes the org's builds."""
+def runner_that_may_see(actor: Actor, app_id: str) -> Select[Any]:
+    """The acting runner, if it makes the builds of the org or is that of an install of the app."""
     return (
-        select(Install.app_id)
-        .join(RunnerGroup, and_(RunnerGroup.owner_id == Install.id, RunnerGroup.owner_type == "installs"))
-        .join(Runner, Runner.runner_group_id == RunnerGroup.id)
-        .where(Runner.id == runner_id)
+        select(Runner.id)
+        .join(RunnerGroup, RunnerGroup.id == Runner.runner_group_id)
+        .outerjoin(Install, and_(RunnerGroup.owner_type == "installs", Install.id == RunnerGroup.owner_id))
+        .where(Runner.id == actor.runner_id, Runner.org_id == actor.org_id)
+        .where(or_(RunnerGroup.owner_type == "orgs", Install.app_id == app_id))
     )
 
 

@@ -188,8 +188,8 @@ async def get(ctx: Ctx, ref: str) -> Install:
 
 async def require_app(ctx: Ctx, app_id: str) -> None:
     """Refuse a runner another app than that of its install, and a token of one purpose any: it does not exist for them (rule 7)."""
-    own: str | None = await first(ctx.db, queries.app_of_runner(ctx.actor.runner_id)) if ctx.actor.runner_id else None
-    if ctx.actor.scope or own not in (None, app_id):
+    shown = not ctx.actor.runner_id or await first(ctx.db, queries.runner_that_may_see(ctx.actor, app_id)) is not None
+    if ctx.actor.scope or not shown:
         raise errors.NotFound(f"app {app_id!r} not found")
 
 
