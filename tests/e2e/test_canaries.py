@@ -125,15 +125,22 @@ output "plain" {{ value = "seen" }}
         components={
             "api": 'variable "token" {\n  type = string\n  sensitive = true\n}\n'
             'resource "terraform_data" "api" { input = "with ${var.token}" }\n'
-            'output "page" {\n  value = "t=${var.token}"\n  sensitive = true\n}\n'
+            'output "page" {\n  value = "t=${var.token}"\n  sensitive = true\n}\n',
+            # It marks nothing: what it was given is a secret all the same.
+            "careless": 'variable "loud" { type = string }\n'
+            'resource "terraform_data" "copy" { input = { url = "https://me:${var.loud}@db" } }\n'
+            'output "url" { value = terraform_data.copy.output.url }\n'
+            'output "json" { value = jsonencode({ (var.loud) = var.loud }) }\n',
         },
     )
-    component = directory / "components" / "api.toml"
-    component.write_text(component.read_text() + 'token = "{{.nuon.sandbox.outputs.token}}"\n')
+    for name, variable in {"api": 'token = "{{.nuon.sandbox.outputs.token}}"', "careless": 'loud = "{{.nuon.inputs.inputs.loud}}"'}.items():
+        component = directory / "components" / f"{name}.toml"
+        component.write_text(component.read_text() + variable + "\n")
     (directory / "actions").mkdir()
     (directory / "actions" / "shout.toml").write_text(
         'name = "shout"\ntimeout = "1m"\n\n[[triggers]]\ntype = "post-provision"\n\n[[steps]]\nname = "shout"\n'
-        'inline_contents = """\n#!/bin/sh\necho "the key is $LOUD"\necho "the key is $LOUD" >&2\necho heard\nsleep 0.3\n"""\n\n'
+        'inline_contents = """\n#!/bin/sh\necho "the key is $LOUD"\necho "the key is $LOUD" >&2\necho heard\n'
+        'echo "key=$LOUD" >> $NUON_ACTIONS_OUTPUT_FILEPATH\nsleep 0.3\n"""\n\n'
         '[steps.env_vars]\nLOUD = "{{.nuon.inputs.inputs.loud}}"\n'
     )
     return directory
