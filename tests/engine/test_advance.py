@@ -6,7 +6,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
-from exclave.engine import service, tasks
+from exclave.engine import service
+from exclave.engine.calls import answer_of
 from exclave.engine.definition import Call, Done, Fail, Group, Outcome, Replan, Skip, StepSpec, Wait
 from exclave.engine.models import WorkflowStep, WorkflowStepApprovalResponse
 from exclave.kit.context import Ctx
@@ -248,7 +249,7 @@ async def test_a_call_runs_outside_and_its_answer_comes_back(stage: Stage) -> No
         return {"sha": "abc"}
 
     async def calls(ctx, step):  # type: ignore[no-untyped-def]
-        answer = await tasks.answer_of(ctx, step, "git.fetch")
+        answer = await answer_of(ctx, step, "git.fetch")
         return Call("git.fetch", {"repo": "r"}) if answer is None else Done(answer.value["sha"])
 
     stage.calls.register("git.fetch", fetch)
@@ -266,7 +267,7 @@ async def test_a_call_that_the_reader_can_mend_is_not_tried_again(stage: Stage) 
         raise Invalid("the repository does not exist")
 
     async def calls(ctx, step):  # type: ignore[no-untyped-def]
-        answer = await tasks.answer_of(ctx, step, "git.refused")
+        answer = await answer_of(ctx, step, "git.refused")
         return Call("git.refused") if answer is None else Fail(answer.error)
 
     stage.calls.register("git.refused", refused)

@@ -15,6 +15,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from exclave.engine import carrier, tasks
+from exclave.engine.calls import TOPIC, answer_of, enqueue
 from exclave.engine.carrier import AutoReset, Carrier, PromptWorker
 from exclave.engine.definition import Call, Done, Fail, Group
 from exclave.engine.loop import Loop
@@ -42,7 +43,7 @@ class Side:
             return {"run": len(self.runs)}
 
         async def handler(ctx, step):  # type: ignore[no-untyped-def]
-            answer = await tasks.answer_of(ctx, step, "work")
+            answer = await answer_of(ctx, step, "work")
             if answer is None:
                 return Call("work", {"repo": "r"})
             return Fail(answer.error) if answer.error else Done(str(answer.value["run"]))
@@ -116,7 +117,7 @@ class running:
         self._task = asyncio.create_task(self._calls.run())
 
         async def there() -> bool:
-            self._calls.runtime.bus.poke(tasks.TOPIC)
+            self._calls.runtime.bus.poke(TOPIC)
             return await self._workers() > before
 
         await until(there)
@@ -142,7 +143,7 @@ async def test_what_is_rolled_back_was_never_deferred(side: Side) -> None:
     await side.start()
     step = await side.stage.step(side.workflow_id, "call")
     async with side.runtime.sweep() as ctx:
-        await tasks.enqueue(ctx, step, Call("other"))
+        await enqueue(ctx, step, Call("other"))
         await ctx.db.rollback()
     assert await side.sql("select 1 from engine_calls where name = 'other' and step_id = :s", s=step.id) == []
     assert len(await side.jobs()) == 1
@@ -152,8 +153,8 @@ async def test_asking_twice_in_one_transaction_or_in_two_makes_one_job(side: Sid
     await side.start()
     step = await side.stage.step(side.workflow_id, "call")
     async with side.runtime.sweep() as ctx:
-        await tasks.enqueue(ctx, step, Call("work"))
-        await tasks.enqueue(ctx, step, Call("work"))
+        await enqueue(ctx, step, Call("work"))
+        await enqueue(ctx, step, Call("work"))
         assert (await ctx.db.execute(text("select 1"))).scalar() == 1  # the transaction lives
     assert len(await side.jobs()) == 1
 
@@ -162,7 +163,7 @@ async def test_a_request_may_defer_and_do_nothing_else_with_jobs(side: Side) -> 
     await side.start()
     step = await side.stage.step(side.workflow_id, "call")
     async with side.runtime.request(side.stage.actor) as ctx:
-        await tasks.enqueue(ctx, step, Call("from a request"))
+        await enqueue(ctx, step, Call("from a request"))
     made = await side.sql("select args from procrastinate_jobs where args ->> 'name' = 'from a request'")
     assert len(made) == 1
     forbidden = (

@@ -100,10 +100,10 @@ async def main(engine_url: str, deaf: bool) -> None:
 
 class CallStep(Plain):
     async def run(self, ctx: Ctx, step: WorkflowStep) -> Outcome:
-        from exclave.engine import tasks
+        from exclave.engine.calls import answer_of
         from exclave.engine.definition import Call
 
-        answer = await tasks.answer_of(ctx, step, "slow")
+        answer = await answer_of(ctx, step, "slow")
         if answer is None:
             return Call("slow")
         await effect(ctx, step, "answered")

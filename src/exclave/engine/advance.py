@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from exclave.engine import rows, rules, store, tasks
+from exclave.engine import calls, rows, rules, store
 from exclave.engine.definition import Ask, Done, Fail, Handler, Outcome, Registry, Replan, Skip
 from exclave.engine.models import Workflow, WorkflowStep, WorkflowStepApproval, WorkflowStepApprovalResponse
 from exclave.engine.rules import Change
@@ -62,7 +62,7 @@ class Advance:
         steps = await store.eat_and_read(self.db, [workflow.id for workflow in found])
         queued = [workflow for workflow in found if workflow.state == "pending" and workflow.serial_key]
         free, again = await store.turns(self.db, queued) if queued else (set(), set())
-        called = await tasks.answered(self.db, [step for listed in steps.values() for step in listed if step.state == "running"])
+        called = await calls.answered(self.db, [step for listed in steps.values() for step in listed if step.state == "running"])
         began = time.perf_counter()
         for workflow in found:
             if workflow in queued and workflow.id not in free:
@@ -244,7 +244,7 @@ class Advance:
         if change.ask is not None:
             self._ask(workflow, step, change)
         if change.call is not None:
-            await tasks.enqueue(ctx, step, change.call)
+            await calls.enqueue(ctx, step, change.call)
         clones = rows.carry(workflow, steps, change, by=workflow.created_by_id)
         self.db.add_all(clones)
         self.written.steps[step.id] = step

@@ -1,38 +1,33 @@
 """Side work: whatever is slow or outside the database runs here, outside any transaction (`Call`), and chores by the clock.
 
-The row in `engine_calls` is the truth, under the key (step id, attempt, name). In the transaction that writes it a job of
-Procrastinate is deferred that names the row and nothing else; its worker (engine/carrier.py) runs in processes that work. A process
-that dies leaves its jobs to the others within seconds, so a task runs at least once: it is idempotent by `Called.key`. Its answer
-and the wake-up are written once, in one transaction, and the step's `then` reads the answer by `answer_of`. A task that raises is
-tried again, ever more slowly; after `tries` the error is the answer.
+What is to be done stands in rows (engine/calls.py), each with a job of Procrastinate, whose worker (engine/carrier.py) runs in
+processes that work. A process that dies leaves its jobs to the others within seconds, so a task runs at least once: it is idempotent
+by `Called.key`. Its answer and the wake-up are written once, in one transaction, and the step's `then` reads the answer by
+`calls.answer_of`. A task that raises is tried again, ever more slowly; after `tries` the error is the answer.
 """
 
 import asyncio
 import contextlib
 import importlib
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, select, text, update
-from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import text, update
 
 from exclave.engine import service
-from exclave.engine.definition import Call, step_key
-from exclave.engine.models import EngineCall, WorkflowStep
-from exclave.kit.context import Ctx, Runtime
+from exclave.engine.calls import DEFER, TOPIC
+from exclave.engine.models import EngineCall
+from exclave.kit.context import Runtime
 from exclave.kit.errors import Conflict, Problem, TooMany, Unavailable
-from exclave.kit.ids import new_id
 
 if TYPE_CHECKING:
     from exclave.engine.carrier import Carrier
 
 log = logging.getLogger(__name__)
 
-TOPIC = "engine.calls"
 _FIRST, _MOST = timedelta(seconds=0.5), timedelta(minutes=5)
 _SETTLE_SECONDS = 5.0  # a process is to be ready before it imports its worker, which takes 0.2 s
 _MOST_STARTS = 10  # without an end: a task that takes its process with it would do so for ever
@@ -50,14 +45,6 @@ class Called:
     org_id: str
     created_by_id: str
     tries: int  # 1 at the first
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What came of a call: `error` is empty when it went well."""
-
-    value: Mapping[str, Any]
-    error: str = ""
 
 
 Task = Callable[[Runtime, Called], Awaitable[Mapping[str, Any] | None]]
@@ -80,11 +67,6 @@ class Again(Exception):
         self.seconds = seconds
 
 
-# PostgreSQL builds the composite, which asyncpg cannot bind. The key of the row is what keeps a call from being deferred twice:
-# a `queueing_lock` would do it by an error that ends the caller's transaction.
-_DEFER = """procrastinate_defer_jobs_v1(array[row('side', 'call', 0, null, null,
-    jsonb_build_object('call', {id}, 'name', {name}), null)::procrastinate_job_to_defer_v1])"""
-_DEFER_ONE = text("select " + _DEFER.format(id="cast(:id as text)", name="cast(:name as text)"))
 # Jobs of workers that are gone or silent. Locked and moved in one statement: nobody rescues a job that another has rescued.
 _RESCUE = text("""
 with stalled as (
@@ -103,7 +85,7 @@ with forgotten as (
             where j.queue_name = 'side' and j.status in ('todo', 'doing') and j.args ->> 'call' = c.id)
         for update skip locked)
     returning id, name)
-select {_DEFER.format(id="id", name="name")} from forgotten
+select {DEFER.format(id="id", name="name")} from forgotten
 """)  # noqa: S608 - no values
 _DUE = text("""
 select exists (select 1 from procrastinate_jobs where queue_name = 'side'
@@ -114,53 +96,6 @@ _DROP = text("""
 update engine_calls c set state = 'dropped' from install_workflow_steps s
 where c.id = :id and c.state = 'queued' and s.id = c.step_id and s.state <> 'running' returning c.id
 """)
-
-
-def _key(step: WorkflowStep, name: str) -> str:
-    return f"{step_key(step)}:{name}"
-
-
-async def enqueue(ctx: Ctx, step: WorkflowStep, call: Call) -> None:
-    """Write down the call and defer its job in the transaction of the step. The same call that failed before is tried anew."""
-    made = insert(EngineCall).values(
-        id=new_id(EngineCall.prefix),
-        org_id=step.org_id,
-        created_by_id=ctx.actor.account_id,
-        workflow_id=step.install_workflow_id,
-        step_id=step.id,
-        key=_key(step, call.name),
-        name=call.name,
-        args=dict(call.args),
-    )
-    anew = made.on_conflict_do_update(
-        index_elements=["key"],
-        set_={"state": "queued", "tries": 0, "error": "", "updated_at": func.clock_timestamp()},
-        where=EngineCall.state.in_(("failed", "dropped")),
-    )
-    call_id = (await ctx.db.execute(anew.returning(EngineCall.id))).scalar()
-    if call_id is None:
-        if await answer_of(ctx, step, call.name) is not None:
-            raise RuntimeError(f"step {step.name!r} calls {call.name!r} again, though it has its answer: a step calls each name once")
-        return
-    await ctx.db.execute(_DEFER_ONE, {"id": call_id, "name": call.name})
-    ctx.poke(TOPIC)
-
-
-async def answer_of(ctx: Ctx, step: WorkflowStep, name: str) -> Answer | None:
-    """Return what the step's call answered; None as long as it is under way or was never made."""
-    found = (await ctx.db.execute(select(EngineCall).where(EngineCall.key == _key(step, name)))).scalars().first()
-    if found is None or found.state == "queued":
-        return None
-    return Answer(found.value, found.error)
-
-
-async def answered(db: AsyncSession, running: Sequence[WorkflowStep]) -> set[str]:
-    """Return the ids of those steps whose calls all have an answer."""
-    if not running:
-        return set()
-    ids = [step.id for step in running]
-    open_calls = select(EngineCall.step_id).where(EngineCall.step_id.in_(ids), EngineCall.state == "queued")
-    return set(ids) - set((await db.execute(open_calls)).scalars())
 
 
 class Calls:
