@@ -141,6 +141,18 @@ async def test_the_installs_runner_reads_its_run_and_reports_its_steps(world, ru
         ] == "in-progress"
 
 
+async def test_an_official_runner_names_the_action_where_a_run_is_expected(world, runner_client_of):
+    async with runner_client_of(world.token) as runner:
+        (step,) = (await runner.get(f"/v1/installs/{world.install_id}/action-workflows/runs/{world.run_id}")).json()["steps"]
+        config = (await runner.get(f"/v1/action-workflows/configs/{world.config.id}")).json()
+        path = f"/v1/installs/{world.install_id}/action-workflow-runs/{config['action_workflow_id']}/steps/{step['id']}"
+        for status in ("in-progress", "finished"):
+            answer = await runner.put(path, json={"status": status, "execution_duration": 7})
+            assert (answer.status_code, answer.json().get("status")) == (200, status), answer.text
+        nowhere = path.replace(step["id"], step["id"][::-1])
+        assert (await runner.put(nowhere, json={"status": "finished"})).status_code == 404
+
+
 async def test_the_runner_of_another_install_finds_nothing(runtime, org, world, runner_client_of):
     async with runtime.request(org.actor) as ctx:
         other = await installs.create(ctx, await made.app(ctx), name="other", inputs={"region": "eu"}, account=Account())
@@ -153,8 +165,9 @@ async def test_the_runner_of_another_install_finds_nothing(runtime, org, world, 
         step_id = (await ctx.db.execute(statement)).scalars().first()
     async with runner_client_of(token) as stranger:
         assert (await stranger.get(f"/v1/installs/{world.install_id}/actions/runs/{world.run_id}")).status_code == 404
-        path = f"/v1/installs/{world.install_id}/action-workflow-runs/{world.run_id}/steps/{step_id}"
-        assert (await stranger.put(path, json={"status": "error"})).status_code == 404
+        for run_ref in (world.run_id, world.action.id):
+            path = f"/v1/installs/{world.install_id}/action-workflow-runs/{run_ref}/steps/{step_id}"
+            assert (await stranger.put(path, json={"status": "error"})).status_code == 404
     await nothing_of_the_app(runner_client_of(token), world)
 
 

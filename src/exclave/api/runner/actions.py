@@ -47,7 +47,7 @@ async def get_run(ctx: Ctx, install_id: str, run_id: str) -> wire.InstallActionW
 async def update_run_step(
     ctx: Ctx, install_id: str, workflow_run_id: str, step_id: str, body: UpdateInstallActionWorkflowRunStepRequest
 ) -> wire.InstallActionWorkflowRunStep:
-    """Report status and duration of a step. The run may be named by its workflow."""
+    """Report status and duration of a step. The run may be named by its workflow or its action."""
     step = await actions.report_step(
         ctx, install_id, workflow_run_id, step_id, status=body.status or "", execution_duration=body.execution_duration
     )

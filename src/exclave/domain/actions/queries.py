@@ -161,6 +161,13 @@ def run_by_key(key: str) -> Select[InstallActionWorkflowRun]:
     return select(InstallActionWorkflowRun).where(InstallActionWorkflowRun.step_key == key)
 
 
+def run_of_step(actor: Actor, step_id: str) -> Select[str]:
+    """The id of the run that a step is of."""
+    return select(InstallActionWorkflowRunStep.install_action_workflow_run_id).where(
+        InstallActionWorkflowRunStep.id == step_id, InstallActionWorkflowRunStep.org_id == actor.org_id
+    )
+
+
 def run_steps(run_id: str) -> Select[InstallActionWorkflowRunStep]:
     return (
         select(InstallActionWorkflowRunStep)

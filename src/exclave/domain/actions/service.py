@@ -196,8 +196,12 @@ async def get_run_step(ctx: Ctx, run: InstallActionWorkflowRun, step_ref: str) -
 async def report_step(
     ctx: Ctx, install_id: str, run_ref: str, step_ref: str, *, status: str, execution_duration: int
 ) -> InstallActionWorkflowRunStep:
-    """Take a step's status from the install's own runner. Raises `Stale` once the run is over."""
-    run = await require_own_run(ctx, install_id, run_ref)
+    """Take a step's status from the install's own runner. Raises `Stale` once the run is over.
+
+    The step says which run it is of: official runners name the action where the run is expected.
+    """
+    of_run = (await ctx.db.execute(queries.run_of_step(ctx.actor, step_ref))).scalar_one_or_none()
+    run = await require_own_run(ctx, install_id, of_run or run_ref)
     if run.status in rules.FINAL:
         raise errors.Stale(f"the run {run.id} is {run.status}: its steps are settled")
     step = await get_run_step(ctx, run, step_ref)
