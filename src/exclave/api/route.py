@@ -25,7 +25,8 @@ import typing
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from types import UnionType
+from typing import Annotated, Any, TypeVar, Union
 
 import msgspec
 from litestar import HttpMethod, Request, Response
@@ -381,17 +382,36 @@ def _understood() -> Iterator[None]:
 
 
 def _loosened(value: Any, kind: Any) -> Any:
-    """Drop nulls that stand for zero and give known keys their own spelling."""
-    if not isinstance(value, dict) or not (isinstance(kind, type) and issubclass(kind, msgspec.Struct)):
-        return value
-    known = {info.encode_name.lower(): info for info in msgspec.structs.fields(kind)}
-    loose = {}
-    for key, item in value.items():
-        info = known.get(key.lower())
-        if item is None and info is not None:
-            continue
-        loose[info.encode_name if info else key] = _loosened(item, info.type) if info else item
-    return loose
+    """Drop nulls that stand for zero and give known keys their own spelling, wherever a shape knows what may stand there."""
+    for part in _parts(kind):
+        below = typing.get_args(part)
+        if isinstance(value, list) and typing.get_origin(part) is list:
+            return [_loosened(item, below[0]) for item in value]
+        if isinstance(value, dict) and typing.get_origin(part) is dict:
+            return {key: _loosened(item, below[1]) for key, item in value.items()}
+        if isinstance(value, dict) and isinstance(part, type) and issubclass(part, msgspec.Struct):
+            known = {info.encode_name.lower(): info for info in msgspec.structs.fields(part)}
+            loose = {}
+            for key, item in value.items():
+                info = known.get(key.lower())
+                if info is None:
+                    loose[key] = item
+                elif item is not None or not _TAKE_NULL.isdisjoint(_parts(info.type)):
+                    loose[info.encode_name] = _loosened(item, info.type)
+            return loose
+    return value
+
+
+_TAKE_NULL = frozenset({type(None), Any, msgspec.Raw})
+
+
+def _parts(kind: Any) -> list[Any]:
+    """The types that a type is a choice of."""
+    if typing.get_origin(kind) is Annotated:
+        return _parts(typing.get_args(kind)[0])
+    if typing.get_origin(kind) in (Union, UnionType):
+        return [part for choice in typing.get_args(kind) for part in _parts(choice)]
+    return [kind]
 
 
 def _query_value(text: str | None, kind: Any, default: Any) -> Any:
