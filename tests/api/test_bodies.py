@@ -18,7 +18,7 @@ class Step(Body):
 
 class Source(Body):
     repo: str
-    gitRef: str = ""  # noqa: N815 - as the contract spells some
+    gitRef: str = ""  # as the contract spells some
 
 
 class Config(Body):
@@ -57,3 +57,22 @@ def test_null_is_as_good_as_nothing_wherever_it_stands(given, meant):
 def test_null_does_not_stand_for_what_is_required(given):
     with pytest.raises((errors.Invalid, msgspec.ValidationError)):
         read(json.dumps(given))
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ({"Title": "a"}, Config(title="a")),
+        ({"title": "a", "Timeout": 5}, Config(title="a", timeout=5)),
+        ({"title": "a", "STEPS": [{"Name": "s", "Command": "c"}]}, Config(title="a", steps=[Step(name="s", command="c")])),
+        ({"title": "a", "source": {"repo": "r", "GitRef": "main"}}, Config(title="a", source=Source(repo="r", gitRef="main"))),
+        ({"title": "a", "Variables": {"DEBUG": "1", "debug": "2"}}, Config(title="a", variables={"DEBUG": "1", "debug": "2"})),
+    ],
+)
+def test_a_key_is_known_in_any_spelling_also_one_that_may_be_missing(given, meant):
+    assert read(json.dumps(given)) == meant
+
+
+def test_what_is_passed_through_stays_as_it_came_whatever_its_keys():
+    display = b'{"A": 1.0, "a": 1e2, "B": null}'
+    assert bytes(read(b'{"title": "a", "display": ' + display + b"}").display) == display

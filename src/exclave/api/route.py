@@ -358,10 +358,20 @@ def decode(decoder: msgspec.json.Decoder[Any], kind: type[Body], raw: bytes) -> 
         text = b"{}"
     with _understood():
         try:
-            return decoder.decode(text)
+            exact = decoder.decode(text)
         except msgspec.ValidationError:
-            loose = _loosened(msgspec.json.decode(text), kind)
-            return decoder.decode(_encoder.encode(loose))
+            exact = None
+        if exact is not None and not _CAPITAL_IN_KEY.search(text):
+            return exact
+        given = msgspec.json.decode(text)
+        loose = _loosened(given, kind)
+        if exact is not None and loose == given:
+            return exact  # nothing is spelled otherwise: what is passed through stays as it came, byte for byte
+        return decoder.decode(_encoder.encode(loose))
+
+
+# The contract's keys are small, but for a few.
+_CAPITAL_IN_KEY = re.compile(rb'[A-Z][^"\\A-Z]{0,64}"\s*:')
 
 
 def json_object(raw: bytes) -> dict[str, Any]:
