@@ -130,6 +130,18 @@ async def test_installs_are_listed_by_name_in_pages(client, app):
     assert [each["name"] for each in (await client.get(f"/v1/apps/{app.id}/installs", params={"q": "B"})).json()] == ["b"]
 
 
+@pytest.mark.parametrize("none", ["1_0", "\u0661", " 1", "1.0", "1e0", "", "x", "-1", "9" * 30])
+async def test_what_is_no_number_is_as_good_as_none_in_pages(client, app, none):
+    await create(client, app, name="a")
+    answer = await client.get("/v1/installs", params={"limit": none, "offset": none, "page": none})
+    assert [each["name"] for each in answer.json()] == ["a"]
+    assert {name: value for name, value in answer.headers.items() if name.startswith("x-nuon-page")} == {
+        "x-nuon-page-next": "false",
+        "x-nuon-page-offset": "0",
+        "x-nuon-page-limit": "10",
+    }
+
+
 async def test_the_statements_of_a_list_do_not_grow_with_its_rows(client, app, runtime):
     async def number() -> int:
         with statements.sent() as found:

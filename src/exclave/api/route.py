@@ -104,11 +104,11 @@ class Page:
 
 
 def _number(text: str | None, otherwise: int) -> int:
-    try:
-        number = int(text) if text else otherwise
-    except ValueError:
-        return otherwise
-    return number if 0 <= number < 2**31 else otherwise
+    number = int(text) if text and _NUMBER.fullmatch(text) else otherwise
+    return number if number < 2**31 else otherwise
+
+
+_NUMBER = re.compile("[0-9]{1,19}")  # Python reads more as one: `1_0`, ` 1`, the digits of other scripts
 
 
 @dataclass
