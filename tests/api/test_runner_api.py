@@ -4,11 +4,17 @@ import base64
 import gzip
 import json
 
+import httpx
 import pytest
 
 from exclave.kit.context import Runtime
+from exclave.server import wiring
+from tests.contract import answers
+from tests.contract.test_openapi import the_contract
 from tests.domain.logs.otlp import export
 from tests.domain.runners.fleet import Fleet, fleet
+
+OURS, CONTRACT = wiring.document("runner"), the_contract("runner")
 
 
 @pytest.fixture
@@ -18,8 +24,19 @@ async def home(runtime: Runtime) -> Fleet:
 
 @pytest.fixture
 async def api(home, runner_client_of):
+    """A runner's client, whose every success is what the contract and our own document say."""
     async with runner_client_of(home.token) as client:
+        client.event_hooks["response"].append(is_documented)
         yield client
+
+
+async def is_documented(answer: httpx.Response) -> None:
+    await answer.aread()
+    if answer.is_success and answer.headers.get("content-type", "").startswith("application/json"):
+        asked = (answer.request.method, answer.request.url.path, answer.status_code, answer.json())
+        assert answers.faults(OURS, *asked, keys=True) == []
+        if not asked[1].endswith(("/claims", "/renew")):  # these are ours
+            assert answers.faults(CONTRACT, *asked, keys=False) == []
 
 
 async def test_settings_are_never_empty(home, api):
