@@ -13,7 +13,8 @@ from exclave.domain.accounts import service as accounts
 from exclave.domain.accounts import tokens
 from exclave.domain.orgs import queries as org_queries
 from exclave.domain.orgs import service as orgs
-from exclave.kit.context import Runtime
+from exclave.kit import errors
+from exclave.kit.context import Ctx, Runtime
 from exclave.kit.db import first
 from exclave.kit.postgres.place import write_file
 
@@ -32,12 +33,13 @@ class FirstAccess:
 async def first_access(runtime: Runtime, home: Path) -> FirstAccess:
     """Make or find the account, org and token of this machine. The token is kept in a file of mode 0600, the database has its hash.
 
-    Where the file is gone, was never written or is of another machine, there is a new token of the same account.
+    Where the file is gone, was never written or opens nothing any more, there is a new token of the same account.
     """
     file = home / "access.json"
-    if (kept := _kept(file)) is not None:
-        return kept
+    kept = _kept(file)
     async with runtime.sweep() as ctx:
+        if kept is not None and await _opens(ctx, kept):
+            return kept
         account = await first(ctx.db, account_queries.by_subject(EMAIL)) or await accounts.create(ctx, EMAIL)
         role = await first(ctx.db, org_queries.roles_of(account.id))
         org = await (orgs.create(ctx, "main", account_id=account.id) if role is None else orgs.get(ctx, role.org_id))
@@ -51,3 +53,12 @@ def _kept(file: Path) -> FirstAccess | None:
     with contextlib.suppress(FileNotFoundError, ValueError):
         return msgspec.json.decode(file.read_bytes(), type=FirstAccess)
     return None
+
+
+async def _opens(ctx: Ctx, access: FirstAccess) -> bool:
+    """Does the token let its account into its org? Not past its time, in another database, or when the org was deleted."""
+    try:
+        actor = await tokens.authenticate(ctx.db, access.token)
+    except errors.Unauthenticated:
+        return False
+    return actor is not None and access.org_id in actor.org_ids
