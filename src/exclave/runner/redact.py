@@ -1,18 +1,14 @@
 """Take secrets out of text: as they are, in the forms that tools print them, and when a line was cut through one."""
 
-import base64
-import json
 import re
 from collections.abc import Iterable
 from typing import Any
-from urllib.parse import quote
+
+from exclave.kit.secret_forms import SHORTEST, forms_of, texts_of
 
 MASK = "(sensitive value)"
-_SHORTEST = 3
 _SHORTEST_LEARNED = 6
-_SHORTEST_LINE = 8
 _LONGEST_CUT = 4096
-_AS_GO_QUOTES = str.maketrans({mark: f"\\u{ord(mark):04x}" for mark in "<>&\u2028\u2029"})  # in JSON: Terraform's `jsonencode`, too
 
 
 class Redactor:
@@ -27,7 +23,7 @@ class Redactor:
     def add(self, *secrets: Any) -> None:
         """Know more secrets: texts, numbers, or lists and maps of them."""
         for text in (t for secret in secrets for t in texts_of(secret)):
-            if len(text) >= _SHORTEST:
+            if len(text) >= SHORTEST:
                 self._forms.update(forms_of(text))
                 self._dirty = True
 
@@ -82,37 +78,3 @@ class Redactor:
                     longest = max(longest, size)
                     break
         return text[: len(text) - longest] + MASK if longest else text
-
-
-def texts_of(value: Any) -> Iterable[str]:
-    """Yield every text and number in a JSON value, as text."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for part in value.values():
-            yield from texts_of(part)
-    elif isinstance(value, list | tuple | set | frozenset):
-        for part in value:
-            yield from texts_of(part)
-    elif isinstance(value, int | float) and not isinstance(value, bool):
-        yield str(value)
-
-
-def forms_of(text: str) -> set[str]:
-    """Return the ways in which tools print a secret: quoted for JSON and URLs, in base64 at any offset, line by line."""
-    quoted = json.dumps(text, ensure_ascii=False)[1:-1]
-    forms = {text, json.dumps(text)[1:-1], quoted, quoted.translate(_AS_GO_QUOTES), quote(text, safe="")}
-    stripped = text.strip()
-    if len(stripped) >= _SHORTEST:
-        forms.add(stripped)
-    forms.update(line.strip() for line in text.splitlines() if len(line.strip()) >= _SHORTEST_LINE)
-    raw = text.encode("utf-8", "surrogatepass")
-    if len(raw) >= 4:
-        for offset in range(3):
-            encoded = base64.b64encode(b"\0" * offset + raw).decode().rstrip("=")
-            # The first characters depend on what stood before, the last on what follows: keep what is the secret's alone.
-            start, end = (0, 2, 3)[offset], len(encoded) - (1 if (offset + len(raw)) % 3 else 0)
-            core = encoded[start:end]
-            if len(core) >= 5:
-                forms.update({core, core.replace("+", "-").replace("/", "_")})
-    return {form for form in forms if len(form) >= _SHORTEST}

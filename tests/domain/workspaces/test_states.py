@@ -1,8 +1,10 @@
 """Terraform states and locks: one holder, serials that grow, one lineage, nothing from a zombie."""
 
 import asyncio
+import base64
 import dataclasses
 import json
+from urllib.parse import quote
 
 import pytest
 from sqlalchemy import select, text
@@ -330,6 +332,29 @@ async def test_people_see_no_secret_variable_that_the_module_does_not_mark(home)
             shown = await workspaces.shown(ctx, row)
             assert b"canary" not in shown
             assert json.loads(shown)["outputs"]["m"]["value"] == "******** ******** seen"
+
+
+async def test_people_see_no_secret_variable_in_what_a_module_makes_of_it(home):
+    """Of `jsonencode`, `base64encode` and `urlencode`; in states, and in snapshots of a runner that masks nothing itself."""
+    workspace = await home.workspace()
+    secret = 'can<a>ry&"1\nsecond line of it'
+    plan = sandbox_plan(workspace.id, vars={"key": secret, "name": "seen"}, sensitive_vars=["key"])
+    await home.job(plan=plan, type="sandbox-terraform", operation="apply-plan")
+    claim = await home.claim("sandbox")
+    run = Running(home, workspace, claim.job.id, claim.execution.id)
+    quoted = json.dumps({"k": secret}).replace("<", r"\u003c").replace(">", r"\u003e").replace("&", r"\u0026")  # as Go does
+    made = [secret, quoted, base64.b64encode(b"x:" + secret.encode()).decode(), quote(secret, safe=""), "seen"]
+    written = await run.put(1, mark=quoted)
+    shown = {"values": {"root_module": {"resources": [{"address": "a.b", "values": {"made": made}}]}}}
+    async with home.runtime.request(home.actor) as ctx:
+        snapshot = await workspaces.put_snapshot(ctx, workspace.id, json.dumps(shown).encode(), job_id=claim.job.id)
+    async with home.runtime.request(home.org.actor) as ctx:
+        state = json.loads(await workspaces.shown(ctx, await workspaces.state_by_id(ctx, workspace.id, written.id)))
+        view = await workspaces.shown_snapshot(ctx, await workspaces.snapshot_by_id(ctx, workspace.id, snapshot.id))
+    assert state["outputs"]["m"]["value"] == '{"k": "********"}'
+    found = view["values"]["root_module"]["resources"][0]["values"]["made"]
+    assert (found[0], found[1], found[3], found[4]) == ("********", '{"k": "********"}', "********", "seen")
+    assert "********" in found[2]
 
 
 def test_people_see_snapshots_without_what_is_sensitive():

@@ -3,13 +3,12 @@
 from collections.abc import Iterable
 from typing import Any
 
-import msgspec
 from litestar import Response
 from sqlalchemy import select
 
 from exclave.api.route import AnyRequest, MiB, Page, Routes
 from exclave.domain.jobs.models import RunnerJob
-from exclave.domain.workspaces import queries, rules, service, shapes
+from exclave.domain.workspaces import queries, service, shapes
 from exclave.kit import db
 from exclave.kit.context import Ctx
 from exclave.wire.base import JSONObject
@@ -123,7 +122,7 @@ async def get_snapshots(ctx: Ctx, workspace_id: str, page: Page) -> list[wire.Te
 )
 async def get_snapshot(ctx: Ctx, workspace_id: str, state_id: str) -> Any:
     """Get a snapshot, without what is sensitive."""
-    return rules.masked_show(msgspec.json.decode(await service.snapshot_by_id(ctx, workspace_id, state_id)))
+    return await service.shown_snapshot(ctx, await service.snapshot_by_id(ctx, workspace_id, state_id))
 
 
 @route.get(
@@ -136,7 +135,7 @@ async def get_snapshot(ctx: Ctx, workspace_id: str, state_id: str) -> Any:
 )
 async def get_resources(ctx: Ctx, workspace_id: str, state_id: str) -> list[str] | None:
     """List the addresses of the resources in a snapshot, sorted; null when it has none."""
-    return rules.resources_in(msgspec.json.decode(await service.snapshot_by_id(ctx, workspace_id, state_id))) or None
+    return await service.resources_in(ctx, await service.snapshot_by_id(ctx, workspace_id, state_id)) or None
 
 
 async def _jobs(ctx: Ctx, job_ids: Iterable[str]) -> dict[str, RunnerJob]:

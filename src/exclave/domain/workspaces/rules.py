@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from exclave.kit import errors, json
+from exclave.kit.secret_forms import forms_of, texts_of
 
 STATE_LIMIT = 64 << 20  # bytes
 
@@ -132,8 +133,8 @@ MASK = "********"
 _SHORTEST_COPY = 6  # characters: what is shorter stands in a state for other reasons, too
 
 
-def masked_show(shown: Any) -> Any:
-    """A `terraform show -json` document as people may see it: values that Terraform calls sensitive are asterisks."""
+def masked_show(shown: Any, secrets: Iterable[Any] = ()) -> Any:
+    """A `terraform show -json` document as people may see it: values that Terraform calls sensitive are asterisks, and `secrets`."""
     if not isinstance(shown, dict):
         return shown
     values = dict(shown.get("values") or {})
@@ -144,7 +145,7 @@ def masked_show(shown: Any) -> Any:
         }
     if values.get("root_module"):
         values["root_module"] = _masked_module(values["root_module"])
-    return {**shown, "values": _without_copies(values, _hidden(shown["values"], values))} if values else shown
+    return {**shown, "values": _without_copies(values, [*secrets, *_hidden(shown["values"], values)])} if values else shown
 
 
 def _masked_module(module: dict[str, Any]) -> dict[str, Any]:
@@ -220,22 +221,12 @@ def _hidden(before: Any, after: Any) -> Iterator[Any]:
 
 def _without_copies(document: dict[str, Any], hidden: Iterable[Any]) -> dict[str, Any]:
     """Hide what is hidden already wherever else it stands."""
-    secrets = sorted({text for value in hidden for text in _texts(value) if len(text) >= _SHORTEST_COPY}, key=len, reverse=True)
-    if not secrets:
+    secrets = {text for value in hidden for text in texts_of(value) if len(text) >= _SHORTEST_COPY}
+    forms = {form for text in secrets for form in forms_of(text) if len(form) >= _SHORTEST_COPY}
+    if not forms:
         return document
-    copies = re.compile("|".join(map(re.escape, secrets)))
+    copies = re.compile("|".join(map(re.escape, sorted(forms, key=len, reverse=True))))
     return {name: _without(part, copies) for name, part in document.items()}
-
-
-def _texts(value: Any) -> Iterator[str]:
-    """Every text and number in a value, as text."""
-    if isinstance(value, dict):
-        value = list(value.values())
-    if isinstance(value, list):
-        for part in value:
-            yield from _texts(part)
-    elif isinstance(value, str) or (isinstance(value, int | float) and not isinstance(value, bool)):
-        yield str(value)
 
 
 def _without(value: Any, secrets: re.Pattern[str]) -> Any:

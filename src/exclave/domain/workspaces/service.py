@@ -254,7 +254,7 @@ async def shown(ctx: Ctx, state: TerraformWorkspaceState) -> bytes:
 
 
 async def _given_in_secret(ctx: Ctx, job_id: str) -> list[Any]:
-    """The variables that the job was given as secrets; none where a person wrote the state."""
+    """The variables that the job was given as secrets; none where a person wrote what is shown."""
     try:
         plan = await jobs.plan_of(ctx, job_id)
     except errors.NotFound:
@@ -262,15 +262,26 @@ async def _given_in_secret(ctx: Ctx, job_id: str) -> list[Any]:
     return job_rules.secret_variables(msgspec.json.decode(plan))
 
 
-async def snapshot_by_id(ctx: Ctx, workspace_id: str, snapshot_id: str) -> bytes:
-    """Return a `terraform show -json` snapshot with its secrets."""
+async def snapshot_by_id(ctx: Ctx, workspace_id: str, snapshot_id: str) -> TerraformWorkspaceStateJSON:
+    """Return a `terraform show -json` snapshot, or raise `NotFound`."""
     await find(ctx, workspace_id)
-    row = await db.one(
+    row: TerraformWorkspaceStateJSON = await db.one(
         ctx.db,
         queries.snapshots_of(workspace_id, ctx.org_id).where(TerraformWorkspaceStateJSON.id == snapshot_id),
         or_raise=errors.NotFound(f"no state {snapshot_id}"),
     )
-    return await keys.unseal(ctx, row, "contents")
+    return row
+
+
+async def shown_snapshot(ctx: Ctx, snapshot: TerraformWorkspaceStateJSON) -> Any:
+    """Return what people may see of a snapshot. Our runner sends it masked, others as Terraform shows it."""
+    document = msgspec.json.decode(await keys.unseal(ctx, snapshot, "contents"))
+    return rules.masked_show(document, await _given_in_secret(ctx, snapshot.runner_job_id))
+
+
+async def resources_in(ctx: Ctx, snapshot: TerraformWorkspaceStateJSON) -> list[str]:
+    """Return the addresses of the resources in a snapshot, sorted."""
+    return rules.resources_in(msgspec.json.decode(await keys.unseal(ctx, snapshot, "contents")))
 
 
 async def _turn(ctx: Ctx, workspace_id: str) -> TerraformWorkspace:
