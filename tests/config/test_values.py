@@ -203,6 +203,7 @@ def test_a_text_is_fetched(far_end):
     ("pieces", "why"),
     [
         ([b"HTTP/1.1 200 OK\r\n\r\n", *[b"x"] * 100], "not there after"),
+        ([b"HTTP/1.1 200 OK\r\nSlow: ", *[b"x"] * 100], "not there after"),
         ([b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc"], "ended before the text did"),
         ([b"SSH-2.0-OpenSSH_9.9\r\n"], "SSH-2.0"),
         ([b"HTTP/1.1 302 Found\r\nLocation: http://localhost/\r\n\r\n"], "redirects away"),

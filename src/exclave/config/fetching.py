@@ -6,8 +6,9 @@ https only; git is called without prompts, hooks or other transports.
 
 from __future__ import annotations
 
+import queue
 import re
-import time
+import threading
 from typing import TYPE_CHECKING
 
 from exclave.config.directory import MAX_TEXT
@@ -31,6 +32,19 @@ def fetch(address: str) -> str:
 
 
 def _https(address: str) -> bytes:
+    # The time-out of a connection is one for each piece: a server that sends a byte now and then would hold us for days.
+    given: queue.SimpleQueue[bytes | FetchFailed] = queue.SimpleQueue()
+    threading.Thread(target=lambda: given.put(_answer(address)), daemon=True).start()
+    try:
+        answer = given.get(timeout=TIMEOUT)
+    except queue.Empty:
+        raise FetchFailed(f"it was not there after {TIMEOUT:g} seconds") from None
+    if isinstance(answer, FetchFailed):
+        raise answer
+    return answer
+
+
+def _answer(address: str) -> bytes | FetchFailed:
     import http.client
     import urllib.error
     import urllib.request
@@ -43,27 +57,22 @@ def _https(address: str) -> bytes:
 
     try:
         with urllib.request.build_opener(OnlyHttps).open(address, timeout=TIMEOUT) as answer:
-            data = _whole(answer)
+            return _whole(answer)
+    except FetchFailed as failed:
+        return failed
     except urllib.error.HTTPError as error:
-        raise FetchFailed(f"the server answered {error.code}") from None
+        return FetchFailed(f"the server answered {error.code}")
     except (OSError, ValueError, http.client.HTTPException) as error:
-        raise FetchFailed(str(getattr(error, "reason", error)) or type(error).__name__) from None
-    return data
+        return FetchFailed(str(getattr(error, "reason", error)) or type(error).__name__)
 
 
 def _whole(answer: HTTPResponse) -> bytes:
-    # The time-out of the connection is one for each piece: a server that sends a byte now and then would hold us for days.
-    until = time.monotonic() + TIMEOUT
-    data = bytearray()
-    while piece := answer.read1(1 << 16):
-        data += piece
-        if len(data) > MAX_TEXT:
-            raise FetchFailed(f"it has more than {MAX_TEXT:,} bytes")
-        if time.monotonic() > until:
-            raise FetchFailed(f"it was not there after {TIMEOUT:g} seconds")
+    data = answer.read(MAX_TEXT + 1)
+    if len(data) > MAX_TEXT:
+        raise FetchFailed(f"it has more than {MAX_TEXT:,} bytes")
     if answer.length:
         raise FetchFailed("the connection ended before the text did")
-    return bytes(data)
+    return data
 
 
 def _git(address: str) -> bytes:
