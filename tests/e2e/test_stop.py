@@ -219,3 +219,12 @@ def test_a_runner_that_outlived_its_server_is_stopped_with_the_next_one(up: Call
     system.exclave("workflows", "retry", workflow)
     system.watch(workflow)
     assert lines(system.base / "left-over.ledger") == ["began", "began", "ended"]
+
+
+def test_runners_that_a_killed_server_left_are_stopped_before_their_data_are_removed(up: Callable[..., System]) -> None:
+    """As the next demo does: whoever takes away the pid files leaves nobody whom no later start would find."""
+    system = up()
+    _, _, left = left_working(system, "removed")
+    subprocess.run([*SELF, "exclave.server", "stop"], env=system.environ, check=True, timeout=60)
+    assert not [name for name, pid in left.items() if is_alive(pid)]
+    until(lambda: not processes_with("removed.hold"))

@@ -153,9 +153,10 @@ def _access(settings: Settings) -> int:
 
 def _stop(settings: Settings) -> int:
     """Stop what an `up` on this data directory left running."""
-    from exclave.server import pidfile
+    from exclave.server import left_over, pidfile
 
     pidfile.stop(settings.data_dir / "up.pid")
+    left_over.stop(settings.data_dir / "server" / "runners")
     if settings.data_dir.exists():
         postgres.stop_left_over(settings.data_dir)
     return 0
