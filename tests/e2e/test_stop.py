@@ -175,7 +175,7 @@ def leased_until(system: System) -> datetime:
 
 def test_after_a_kill_the_next_start_leaves_a_runner_that_works_to_its_end(up: Callable[..., System]) -> None:
     """An idle runner ends at once. An apply goes on under the server that came, for as long as it takes, and is made once."""
-    system = up(EXCLAVE_LEASE="3")
+    system = up(EXCLAVE_LEASE="8")
     _, workflow, left = left_working(system, "busy")
     ends = watch_ends(left)
 
