@@ -25,6 +25,8 @@ def as_async(text: str, setting: str) -> str:
         url = URL.create("")
     if not url.drivername.startswith("postgres"):
         raise DatabaseUnfit(f"{setting} is no URL of a PostgreSQL: write it as postgresql://user:password@host:5432/name")
+    if "@" in (url.host or ""):  # it would be named where it cannot be reached, with the rest of a password in it
+        raise DatabaseUnfit(f"{setting} has more than one @: the one that belongs to a password is written as %40")
     if more := sorted(url.query.keys() - _PARAMETERS):
         raise DatabaseUnfit(
             f"{setting} has the parameter {more[0]}, and may have {', '.join(sorted(_PARAMETERS))} only: "
