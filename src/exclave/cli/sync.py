@@ -18,12 +18,11 @@ from exclave import __version__, config
 from exclave.cli import output, session
 from exclave.client.http import Refused
 from exclave.client.public import PublicApi
-from exclave.config import durations, formats, model
+from exclave.config import checksums, durations, formats, model
 from exclave.config.loader import Loaded
 from exclave.kit import archive
 
 _BUILD_WAIT = 1200.0
-_NEVER = {".terraform", ".git", "__pycache__", ".DS_Store"}
 
 
 def sync_directory(directory: Path, name: str, *, wait: bool, as_json: bool) -> None:
@@ -215,7 +214,7 @@ class Sync:
         wanted = [PurePosixPath(directory) for directory in directories]
 
         def left_out(path: PurePosixPath) -> bool:
-            if path.name in _NEVER or path.name.startswith("terraform.tfstate"):
+            if checksums.left_out(path.name):
                 return True
             return not any(path == root or root in path.parents or path in root.parents or root == PurePosixPath() for root in wanted)
 

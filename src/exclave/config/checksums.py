@@ -13,7 +13,6 @@ import msgspec
 
 from exclave.config import model, refs
 
-# What a sync does not send either.
 _LEFT_OUT = {".git", ".terraform", "__pycache__", ".DS_Store"}
 
 
@@ -46,11 +45,15 @@ def directory_digest(directory: Path) -> str:
 
 def _files(directory: Path) -> Iterator[str]:
     for folder, folders, files in os.walk(directory):
-        folders[:] = sorted(name for name in folders if name not in _LEFT_OUT)
+        folders[:] = sorted(name for name in folders if not left_out(name))
         for name in files:
-            if name in _LEFT_OUT or name.startswith("terraform.tfstate"):
-                continue
-            yield os.path.relpath(os.path.join(folder, name), directory).replace(os.sep, "/")
+            if not left_out(name):
+                yield os.path.relpath(os.path.join(folder, name), directory).replace(os.sep, "/")
+
+
+def left_out(name: str) -> bool:
+    """Tell what is never sent of a local source: what tools keep beside it, and states, which hold secrets."""
+    return name in _LEFT_OUT or name.startswith("terraform.tfstate")
 
 
 def _leaves(path: str, value: Any) -> Iterator[tuple[str, Any]]:
