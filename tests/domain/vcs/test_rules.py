@@ -69,8 +69,17 @@ def test_an_uploaded_archive_needs_no_branch() -> None:
 
 
 def test_an_archive_beside_a_repository_is_refused() -> None:
-    with pytest.raises(errors.Invalid):
-        rules.checked("acme/infra", ".", "main", DIGEST, ())
+    with pytest.raises(errors.Invalid) as refused:
+        rules.checked("https://me:secret@example.com/acme/infra", ".", "main", DIGEST, ())
+    assert "secret" not in refused.value.description
+
+
+@pytest.mark.parametrize("path", ["acme", "acme/infra/more", "acme/" + "x y" * 999])
+def test_what_is_no_repository_on_github_is_said_briefly_and_without_its_password(path: str) -> None:
+    with pytest.raises(errors.Invalid) as refused:
+        rules.slug_of(f"https://me:secret@github.com/{path}")
+    assert "secret" not in refused.value.description
+    assert len(refused.value.description) < 300
 
 
 def test_a_path_of_the_host_is_taken_below_a_listed_root_and_links_do_not_lead_out(tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ def checked(repo: str, directory: str, branch: str, archive: str, local_roots: S
             raise errors.Invalid(f"public_git_vcs_config.archive: {archive!r} is not a digest of the form sha256:<64 hex digits>")
         if not _is_path(repo):
             raise errors.Invalid(
-                f"public_git_vcs_config: an uploaded archive goes with the repo './', not with {repo!r}: give one or the other"
+                f"public_git_vcs_config: an uploaded archive goes with the repo './', not with {_shown(repo)}: give one or the other"
             )
         return PublicSource(repo="./", directory=inside, branch="", archive=archive)
     if _is_path(repo):
@@ -92,7 +92,7 @@ def slug_of(repo: str) -> tuple[str, str]:
         text = parts.path.strip("/")
     text = text.removesuffix(".git")
     if not _SLUG.fullmatch(text):
-        raise errors.Invalid(f"connected_github_vcs_config.repo: {repo!r} is not of the form owner/name")
+        raise errors.Invalid(f"connected_github_vcs_config.repo: {_shown(repo)} is not of the form owner/name")
     owner, _, name = text.partition("/")
     return owner, name
 
