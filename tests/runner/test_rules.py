@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from exclave.runner import environment
+from exclave.runner import agent, environment
 from exclave.runner.environment import VariableRefused
 from exclave.runner.handlers import terraform_rules as rules
 from exclave.runner.handlers.masking import Masked
@@ -280,3 +280,7 @@ def test_terraform_says_when_an_init_is_missing(detail: str, wants: bool) -> Non
     said = rules.read_line(json.dumps(line, separators=(",", ":")))
     assert said is not None
     assert said.wants_init is wants
+
+
+async def test_waiting_for_jobs_whose_last_has_just_ended_is_no_error() -> None:
+    await agent._all({})

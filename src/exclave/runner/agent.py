@@ -194,7 +194,8 @@ class Agent:
 
 
 async def _all(tasks: Collection["asyncio.Task[None]"]) -> None:
-    await asyncio.wait(list(tasks))
+    if tasks:  # the last may have ended since this was asked for
+        await asyncio.wait(list(tasks))
 
 
 async def _first(*waits: Coroutine[Any, Any, object], timeout: float | None = None) -> None:
