@@ -226,5 +226,5 @@ def test_runners_that_a_killed_server_left_are_stopped_before_their_data_are_rem
     system = up()
     _, _, left = left_working(system, "removed")
     subprocess.run([*SELF, "exclave.server", "stop"], env=system.environ, check=True, timeout=60)
-    assert not [name for name, pid in left.items() if is_alive(pid)]
+    until(lambda: not any(is_alive(pid) for pid in left.values()), wait=2)
     until(lambda: not processes_with("removed.hold"))

@@ -40,7 +40,7 @@ def test_stopped_are_all_the_deaf_one_too_and_nobody_else(start: Start, tmp_path
         (tmp_path / "reused.pid").write_text(str(stranger.pid))
         (tmp_path / "broken.pid").write_text("")
         left_over.stop(tmp_path)
-        assert (obedient.poll(), deaf.poll(), stranger.poll()) == (-signal.SIGTERM, -signal.SIGKILL, None)
+        assert (obedient.wait(5), deaf.wait(5), stranger.poll()) == (-signal.SIGTERM, -signal.SIGKILL, None)
         assert not list(tmp_path.glob("reused.pid"))
         assert not list(left_over.running(tmp_path))
         stranger.kill()
