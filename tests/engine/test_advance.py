@@ -136,7 +136,8 @@ async def test_who_begins_to_wait_while_the_event_commits_is_found_by_the_second
     """The event looks for who waits before the step's Wait is committed, and commits after the step looked."""
     workflow = await stage.start([Group((wait("late"),))])
     async with stage.runtime.request(stage.actor) as ctx:
-        await service.wake_waiting(ctx, "on-late")  # nobody is seen to wait yet
+        await service.wake_waiting(ctx, "on-late")
+        await ctx.db.execute(text("select 1"))  # with which it goes over: nobody is seen to wait yet
         await stage.drain()  # the step looks: not finished yet
         stage.world.finished.add("on-late")
     await stage.drain()

@@ -404,3 +404,16 @@ async def test_what_is_sent_and_fails_is_told_and_nothing_stays(runtime: Runtime
     for _ in range(3):
         async with runtime.sweep() as ctx:
             assert [tuple(row) for row in await on_driver(ctx.db, "select 1", ())] == [(1,)]
+
+
+@pytest.mark.parametrize("orm", [False, True])
+async def test_a_process_that_is_frozen_after_it_sent_something_holds_no_lock_for_ever(runtime: Runtime, orm: bool) -> None:
+    """PostgreSQL ends a session that is idle in a transaction, and no other one that waits for its client."""
+    async with runtime.sweep() as ctx:
+        if orm:
+            await ctx.db.execute(text("select 1"))
+        (found,) = await on_driver(ctx.db, "select pg_backend_pid()", ())
+        for _ in range(2):
+            await sent_on_driver(ctx.db, _SENT, (new_id("inw"), None, None))
+            await asyncio.sleep(0.05)  # in which the database has done what it was told
+            assert (await _sent(runtime, found[0])).startswith("idle in transaction")

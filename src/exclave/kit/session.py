@@ -46,6 +46,7 @@ class Begun(Protocol):
 
     driver: asyncpg.Connection
     once: bool  # it has one statement, which `only` runs
+    waiting: bytes  # what goes over with the next statement
 
     @property
     def connection(self) -> Connection: ...
@@ -53,6 +54,8 @@ class Begun(Protocol):
     async def only(self, statement: str, values: Sequence[Any]) -> list[asyncpg.Record]: ...
 
     async def send(self, statement: str, values: Sequence[Any]) -> None: ...
+
+    def go_over(self) -> None: ...
 
 
 class OneFlush(Session):
@@ -84,7 +87,7 @@ class OneFlush(Session):
             raise RuntimeError("a transaction of one statement has no rows to write")
         shapes = tuple((write.shape, len(write.states) == 1) for write in writes)
         given = [column[0] if alone else column for write, (_, alone) in zip(writes, shapes, strict=True) for column in write.values]
-        (row,) = await fetch(driver, _statement(shapes, beside, len(values)), [*values, *given])
+        (row,) = await fetch(driver, _statement(shapes, beside, len(values)), [*values, *given], begun=self.begun)
         for position, write in enumerate(writes):
             if row[f"w{position}"] != len(write.states):
                 raise StaleDataError(f"{len(write.states)} rows of {write.shape.table.name} were to be written, {row[f'w{position}']} were")
@@ -160,7 +163,7 @@ async def on_driver(
     if session.begun is not None and session.begun.once:
         return await session.begun.only(statement, values)
     driver = known_driver(session) or await db.run_sync(OneFlush._driver)  # type: ignore[arg-type]
-    return await fetch(driver, statement, values)
+    return await fetch(driver, statement, values, begun=session.begun)
 
 
 async def sent_on_driver(db: AsyncSession, statement: str, values: Sequence[Any]) -> None:
@@ -209,12 +212,12 @@ def _pending(session: Session) -> Iterator[Any]:
     yield from session.deleted
 
 
-async def fetch(driver: asyncpg.Connection, statement: str, values: Sequence[Any], *, after: bytes = b"") -> list[asyncpg.Record]:
-    """Run a statement, with the errors that SQLAlchemy would raise. `after`: what goes over before it, in the same trip."""
+async def fetch(driver: asyncpg.Connection, statement: str, values: Sequence[Any], *, begun: Begun | None = None) -> list[asyncpg.Record]:
+    """Run a statement, with the errors that SQLAlchemy would raise. What waits to go over in its transaction does, in the same trip."""
     try:
-        if after:
+        if begun is not None and begun.waiting:
             await driver._get_statement(statement, None)  # a trip of its own where this connection does not know it yet
-            driver._transport.write(after)
+            begun.go_over()
         rows: list[asyncpg.Record] = await driver.fetch(statement, *values)
     except DRIVERS as error:
         raise raised(statement, error) from error

@@ -1,8 +1,9 @@
 """The transaction of a session, begun and committed on the driver: 0.1 ms of processor, SQLAlchemy takes 0.25.
 
-What nobody reads the answer of waits for none: BEGIN, a statement that tells the database who asks, what is `send`. They go over before
-the next statement that does wait, or before the commit, and fail with that. A trip costs more than most statements: two processes fall
-asleep and wake up.
+What nobody reads the answer of waits for none: BEGIN, a statement that tells the database who asks, what is `send`. They go over with
+the next statement that does wait, or with the commit, and fail with that. A trip costs more than most statements: two processes fall
+asleep and wake up. They do not go over sooner: PostgreSQL counts no time of a session that has not said Sync, so that the locks of a
+process that is frozen then would be held until it goes on (`idle_in_transaction_session_timeout`, see `server.runtime`).
 """
 
 import asyncio
@@ -90,10 +91,12 @@ class _Begun:
         self.adapted: Any = pooled.dbapi_connection
         self.driver = cast(asyncpg.Connection, pooled.driver_connection)
         self._opening, self._ran, self._answered = b"", False, True
+        self.waiting = b""  # messages that go over with the next statement
 
     @functools.cached_property
     def connection(self) -> Connection:
         """The same as the ORM sees it, which finds a transaction there and begins none."""
+        self.go_over()
         return Connection(self.engine, self.pooled)
 
     @property
@@ -105,14 +108,27 @@ class _Begun:
         if opening is not None:
             self._opening = await self._unsynced(opening.statement, opening.values)
         if not self.once:
-            self.driver._transport.write((_BEGIN if durable else _BEGIN_NOT_DURABLE) + self._opening)
+            self.waiting = (_BEGIN if durable else _BEGIN_NOT_DURABLE) + self._opening
             self.adapted._transaction = self
 
     async def send(self, statement: str, values: Sequence[object]) -> None:
-        """Run a statement that returns no row, and wait for nothing."""
+        """Run a statement that returns no row, and wait for nothing, but where the ORM takes part, which sends by itself, and where the
+        connection does not know it yet."""
         if self.once:
             raise RuntimeError("a transaction of one statement waits for it")
-        self.driver._transport.write(await self._unsynced(statement, values))
+        driver = self.driver
+        if not self.known_to_the_orm and driver._stmt_cache.has((statement, driver._protocol.get_record_class(), False)):
+            self.waiting += await self._unsynced(statement, values)
+            return
+        await driver._get_statement(statement, None)
+        self.go_over()
+        await driver.fetch(statement, *values)
+
+    def go_over(self) -> None:
+        """Send what waits for a statement that has a Sync: that one follows at once."""
+        if self.waiting:
+            self.driver._transport.write(self.waiting)
+            self.waiting = b""
 
     async def _unsynced(self, statement: str, values: Sequence[object]) -> bytes:
         known = await self.driver._get_statement(statement, None)  # a trip where this connection does not know it yet
@@ -123,8 +139,9 @@ class _Begun:
         if self._ran:
             raise RuntimeError("a transaction of one statement has run it")
         self._ran, self._answered = True, False
+        self.waiting = self._opening
         try:
-            rows = await sessions.fetch(self.driver, statement, values, after=self._opening)
+            rows = await sessions.fetch(self.driver, statement, values, begun=self)
         except DBAPIError:
             self._answered = True
             raise
@@ -137,9 +154,11 @@ class _Begun:
 
     # Both as statements that end with a Sync: what was sent and has failed has the database leave out all that comes before one.
     async def commit(self) -> None:
+        self.go_over()
         await self.driver.fetch("COMMIT")
 
     async def rollback(self) -> None:
+        self.go_over()
         try:
             await self.driver.fetch("ROLLBACK")
         except asyncpg.PostgresError:  # of what was sent: it is still to be rolled back
