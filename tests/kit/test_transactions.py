@@ -3,6 +3,7 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -417,3 +418,20 @@ async def test_a_process_that_is_frozen_after_it_sent_something_holds_no_lock_fo
             await sent_on_driver(ctx.db, _SENT, (new_id("inw"), None, None))
             await asyncio.sleep(0.05)  # in which the database has done what it was told
             assert (await _sent(runtime, found[0])).startswith("idle in transaction")
+
+
+async def test_a_transaction_that_stands_still_is_ended_and_told_as_unavailable(runtime: Runtime) -> None:
+    mark = new_id("inw")
+
+    async def stand_still(opened: AbstractAsyncContextManager[Ctx]) -> None:
+        async with opened as ctx:
+            (found,) = await on_driver(ctx.db, "select current_setting('idle_in_transaction_session_timeout')", ())
+            assert found[0] in ("10s", "30s")
+            await on_driver(ctx.db, "select set_config('idle_in_transaction_session_timeout', '100', true)", ())
+            await on_driver(ctx.db, _MARK, (mark,))
+            await asyncio.sleep(0.5)
+
+    for opened in (runtime.request(SYSTEM), runtime.unknown(), runtime.sweep()):
+        with pytest.raises(errors.Unavailable):
+            await stand_still(opened)
+    assert await _marks(runtime, mark) == 0
