@@ -18,6 +18,8 @@ from exclave.kit.context import SYSTEM, Runtime
         ("25006", errors.Unavailable),  # read-only
         ("53300", errors.Unavailable),
         ("57P03", errors.Unavailable),
+        ("57014", errors.Unavailable),  # it waited too long, for a row that another transaction holds
+        ("40P01", errors.Unavailable),  # a deadlock
     ],
 )
 async def test_a_refusal_of_the_database_has_its_problem(runtime: Runtime, state: str, problem: type[errors.Problem]) -> None:
