@@ -5,6 +5,7 @@ import gzip
 import random
 
 import pytest
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from sqlalchemy import text
 from tests import factories
 from tests.domain.logs.otlp import export
@@ -91,6 +92,54 @@ async def test_a_gzip_bomb_is_refused(home):
     bomb = gzip.compress(b"\0" * (otlp.UNPACKED_LIMIT + 1))
     with pytest.raises(errors.TooLarge):
         await write(home, job.log_stream_id, bomb, "gzip")
+
+
+@pytest.mark.parametrize("whole", [lambda packed: packed[:10], lambda packed: packed[:-1], lambda packed: packed + packed])
+async def test_a_gzip_that_is_not_whole_or_not_alone_is_refused(home, whole):
+    """What is missing, or comes after it, would be lost while its sender takes it for written."""
+    job = await home.job()
+    with pytest.raises(errors.Invalid):
+        await write(home, job.log_stream_id, whole(gzip.compress(export(["x"]))), "gzip")
+
+
+def _field(number: int, content: bytes) -> bytes:
+    """A field of a message in protobuf."""
+    size, length = len(content), b""
+    while size > 127:
+        size, length = size >> 7, length + bytes([size & 127 | 128])
+    return bytes([number << 3 | 2]) + length + bytes([size]) + content
+
+
+MANY = otlp.MOST_PARTS + 1
+
+
+@pytest.mark.parametrize(
+    "export",
+    [
+        _field(1, b"") * MANY,  # resources
+        _field(1, _field(2, b"") * MANY),  # scopes
+        _field(1, _field(2, _field(2, b"") * MANY)),  # records
+        _field(1, _field(1, _field(1, b"") * MANY)),  # attributes of a resource
+        _field(1, _field(2, _field(2, _field(6, b"") * MANY))),  # attributes of a record
+        _field(1, _field(2, _field(2, _field(5, _field(5, _field(1, b"") * MANY))))),  # values in a list
+        _field(1, _field(2, _field(2, _field(5, _field(6, _field(1, b"") * MANY))))),  # values in a map
+        _field(1, _field(2, _field(2, _field(6, b"") * 1000) * (MANY // 1000 + 1))),  # a bit of each
+    ],
+)  # fmt: skip
+def test_an_export_of_more_parts_than_anybody_sends_is_refused(export):
+    with pytest.raises(errors.TooLarge):
+        otlp.read(export)
+
+
+async def test_lines_of_more_executions_than_a_statement_has_parameters_are_no_failure(home):
+    job = await home.job()
+    request = ExportLogsServiceRequest()
+    scope = request.resource_logs.add().scope_logs.add()
+    for number in range(33_000):
+        attribute = scope.log_records.add().attributes.add()
+        attribute.key, attribute.value.string_value = "runner_job_execution.id", f"execution {number}"
+    with pytest.raises(errors.Stale):
+        await write(home, job.log_stream_id, request.SerializeToString())
 
 
 async def test_a_nul_in_a_line_does_not_stop_the_batch(home):

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import ARRAY, String, and_, any_, func, literal, or_, select
 
 from exclave.domain.jobs.models import RunnerJob, RunnerJobExecution
 from exclave.domain.logs import otlp
@@ -40,7 +40,7 @@ async def _live(ctx: Ctx, stream_id: str, execution_ids: Sequence[str]) -> None:
         select(RunnerJobExecution.id)
         .join(RunnerJob, RunnerJob.id == RunnerJobExecution.runner_job_id)
         .where(
-            RunnerJobExecution.id.in_(execution_ids),
+            RunnerJobExecution.id == any_(literal(list(execution_ids), ARRAY(String))),
             RunnerJobExecution.org_id == ctx.org_id,
             RunnerJob.log_stream_id == stream_id,
             RunnerJob.current_execution_id == RunnerJobExecution.id,

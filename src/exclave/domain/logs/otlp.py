@@ -16,6 +16,8 @@ from exclave.kit import errors
 
 SEQ = "exclave.seq"
 UNPACKED_LIMIT = 32 << 20  # bytes
+# Records, attributes and values in one export. A batch of our runner has 512 records; an empty one has two bytes and takes 15 µs.
+MOST_PARTS = 100_000
 _INT64 = 2**63
 _NUMBER = re.compile("[0-9]{1,19}")  # `isdigit` also takes superscripts, which are no number
 
@@ -52,9 +54,24 @@ def unpack(body: bytes, encoding: str) -> bytes:
         data = stream.decompress(body, UNPACKED_LIMIT)
     except zlib.error as error:
         raise errors.Invalid(f"the body is not gzip: {error}") from error
-    if stream.unconsumed_tail:
+    if len(data) == UNPACKED_LIMIT and not stream.eof:
         raise errors.TooLarge(f"the body holds more than {UNPACKED_LIMIT} bytes once it is unpacked")
+    if not stream.eof or stream.unused_data:
+        raise errors.Invalid("the body is not one gzip from its beginning to its end: something is missing, or comes after it")
     return data
+
+
+class _Parts:
+    """Counts what an export holds before it is looked at: few bytes may unpack to millions of records."""
+
+    def __init__(self) -> None:
+        self._left = MOST_PARTS
+
+    def of(self, repeated: Any) -> Any:
+        self._left -= len(repeated)
+        if self._left < 0:
+            raise errors.TooLarge(f"the body holds more than {MOST_PARTS} records, attributes and values: send it in several")
+        return repeated
 
 
 def read(body: bytes) -> list[Record]:
@@ -66,17 +83,18 @@ def read(body: bytes) -> list[Record]:
         raise errors.Invalid("the body is not an OTLP log export in protobuf") from error
     records: list[Record] = []
     seen: Counter[int] = Counter()
-    for group in request.resource_logs:
-        resource = _attributes(group.resource.attributes)
+    parts = _Parts()
+    for group in parts.of(request.resource_logs):
+        resource = _attributes(group.resource.attributes, parts)
         resource_json = _json(resource)
-        for scope in group.scope_logs:
-            for record in scope.log_records:
-                records.append(_record(record, resource, resource_json, scope.scope.name, seen))
+        for scope in parts.of(group.scope_logs):
+            for record in parts.of(scope.log_records):
+                records.append(_record(record, resource, resource_json, scope.scope.name, seen, parts))
     return records
 
 
-def _record(record: Any, resource: Mapping[str, str], resource_json: str, scope: str, seen: Counter[int]) -> Record:
-    attributes = _attributes(record.attributes)
+def _record(record: Any, resource: Mapping[str, str], resource_json: str, scope: str, seen: Counter[int], parts: _Parts) -> Record:
+    attributes = _attributes(record.attributes, parts)
     seq_text = attributes.pop(SEQ, "")
 
     def find(name: str) -> str:
@@ -84,7 +102,7 @@ def _record(record: Any, resource: Mapping[str, str], resource_json: str, scope:
 
     timestamp = min(record.time_unix_nano or record.observed_time_unix_nano, _INT64 - 1)
     execution_id = find("runner_job_execution.id")
-    body = _text(record.body)
+    body = _text(record.body, parts)
     attributes_json = _json(attributes)
     if _NUMBER.fullmatch(seq_text) and int(seq_text) < _INT64:
         seq = int(seq_text)
@@ -111,11 +129,11 @@ def _record(record: Any, resource: Mapping[str, str], resource_json: str, scope:
     )
 
 
-def _attributes(pairs: Iterable[Any]) -> dict[str, str]:
-    return {_clean(pair.key): _text(pair.value) for pair in pairs}
+def _attributes(pairs: Iterable[Any], parts: _Parts) -> dict[str, str]:
+    return {_clean(pair.key): _text(pair.value, parts) for pair in parts.of(pairs)}
 
 
-def _text(value: Any) -> str:
+def _text(value: Any, parts: _Parts) -> str:
     match value.WhichOneof("value"):
         case "string_value":
             return _clean(value.string_value)
@@ -127,15 +145,15 @@ def _text(value: Any) -> str:
             return repr(value.double_value)
         case None:
             return ""
-    return _clean(msgspec.json.encode(_plain(value)).decode())
+    return _clean(msgspec.json.encode(_plain(value, parts)).decode())
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, parts: _Parts) -> Any:
     match value.WhichOneof("value"):
         case "array_value":
-            return [_plain(item) for item in value.array_value.values]
+            return [_plain(item, parts) for item in parts.of(value.array_value.values)]
         case "kvlist_value":
-            return {pair.key: _plain(pair.value) for pair in value.kvlist_value.values}
+            return {pair.key: _plain(pair.value, parts) for pair in parts.of(value.kvlist_value.values)}
         case "bytes_value":
             return value.bytes_value
         case None:
