@@ -2,11 +2,14 @@
 
 import asyncio
 import contextlib
+import os
+import signal
 from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
 
+from exclave.kit import bus as bus_module
 from exclave.kit.bus import Bus
 from tests.cluster import Cluster
 
@@ -86,3 +89,29 @@ async def test_hints_go_on_after_the_connection_was_cut(database: Cluster, other
                 one.poke("again")
                 if await waiter.wait(0.2):
                     break
+
+
+async def test_a_connection_that_leads_nowhere_any_more_is_replaced(
+    database: Cluster, others: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody says that it is gone: what was sent is never answered, as when the machine of the database is lost."""
+    monkeypatch.setattr(bus_module, "_PATIENCE", 0.3)
+    async with listening(database) as one, listening(database) as two, two.subscribe("t") as waiter:
+        await waiter.wait(0)
+        connection = one._connection
+        assert connection is not None
+        backend = connection.get_server_pid()
+        os.kill(backend, signal.SIGSTOP)
+        try:
+            one.poke("t")
+            heard = False
+            for _ in range(50):
+                await asyncio.sleep(0.1)
+                if one._connection not in (None, connection):
+                    one.poke("t")
+                    if heard := await waiter.wait(1):
+                        break
+            assert heard
+        finally:
+            os.kill(backend, signal.SIGCONT)
+        assert connection.is_closed()

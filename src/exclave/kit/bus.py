@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 CHANNEL = "exclave"
 _PAYLOAD_LIMIT = 7000
 _COALESCE_SECONDS = 0.002
+_PATIENCE = 5.0  # seconds for an answer on the LISTEN connection: one that leads nowhere any more does not say so
 _HELLO = "hello"  # a topic of nobody: who hears it is not alone
 # A NOTIFY writes a commit record. Nobody waits for this one to be on the disk, and other commits do not wait behind it.
 _SETTINGS = {"application_name": "exclave bus", "synchronous_commit": "off"}
@@ -126,7 +127,7 @@ class Bus:
 
     async def _send(self) -> None:
         await asyncio.sleep(_COALESCE_SECONDS)  # gathers what one burst of commits says
-        while self._outbox and self._connection is not None:
+        while self._outbox and (connection := self._connection) is not None:
             batch: list[str] = []
             size = 0
             while self._outbox and size < _PAYLOAD_LIMIT:
@@ -135,8 +136,9 @@ class Bus:
                 size += len(topic) + 1
             try:
                 async with self._turn:
-                    await self._connection.execute("select pg_notify($1, $2)", CHANNEL, " ".join(batch))
+                    await connection.execute("select pg_notify($1, $2)", CHANNEL, " ".join(batch), timeout=_PATIENCE)
             except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                connection.terminate()
                 return  # the link task reconnects; a lost hint is healed by the re-poll
 
     def _heard(self, connection: Any, pid: int, _channel: str, payload: object) -> None:
@@ -154,11 +156,13 @@ class Bus:
         """Hold one LISTEN connection; after a loss reconnect and wake everybody once, since hints may be gone."""
         while True:
             lost = asyncio.Event()
+            connection: asyncpg.Connection | None = None
             try:
                 connection = await asyncpg.connect(self._dsn, timeout=10, server_settings=_SETTINGS)
                 connection.add_termination_listener(lambda *_, lost=lost: lost.set())
-                await connection.add_listener(CHANNEL, self._heard)
-                await connection.execute("select pg_notify($1, $2)", CHANNEL, _HELLO)
+                async with asyncio.timeout(_PATIENCE):
+                    await connection.add_listener(CHANNEL, self._heard)
+                    await connection.execute("select pg_notify($1, $2)", CHANNEL, _HELLO)
                 self._connection = connection
                 await self._look_around(connection)
                 ready.set()
@@ -170,6 +174,8 @@ class Bus:
                         await self._look_around(connection)
             except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
                 log.warning("the LISTEN connection was lost, reconnecting: %s", type(error).__name__)
+                if connection is not None:
+                    connection.terminate()
             self._connection = None
             await asyncio.sleep(0.3)  # back-off of a reconnect, not a wait for work
 
@@ -177,6 +183,6 @@ class Bus:
         """See that the connection works, and whether anybody else listens: a hint to nobody costs a transaction."""
         self._others = True
         async with self._turn:
-            others = await connection.fetchval(_OTHERS, timeout=5)
+            others = await connection.fetchval(_OTHERS, timeout=_PATIENCE)
         if self._others is not None:  # nobody was heard meanwhile
             self._others = others > 0
