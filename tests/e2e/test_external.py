@@ -15,6 +15,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from exclave.kit.session import on_driver
 from tests.e2e.apps import ledger, lines, write_app
 from tests.e2e.installation import Installation
 from tests.e2e.served import CommandFailed
@@ -179,6 +180,24 @@ def test_a_database_that_becomes_read_only_is_unavailable_until_it_is_not(
     read_only("off")
     until(lambda: creates(system, "one"), what="for the database to be written to again")
     assert "Traceback" not in system.said()
+
+
+async def test_the_system_asks_whether_a_database_is_still_there(database: Elsewhere, installation: Callable[..., Installation]) -> None:
+    """Nobody says that its machine was lost: who waits for an answer then must not wait for ever."""
+    async with installation().process() as process:
+        for opened in (process.runtime.unknown, process.runtime.sweep):
+            async with opened() as ctx:
+                (row,) = await on_driver(ctx.db, "select inet_client_port()", ())
+                assert timer_of(row[0]) == KEEPALIVE
+
+
+KEEPALIVE = "02"
+
+
+def timer_of(port: int) -> str:
+    """Which timer runs for the connection from this port of 127.0.0.1."""
+    connections = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()]
+    return next(fields[5].partition(":")[0] for fields in connections if fields[1] == f"0100007F:{port:04X}")
 
 
 def creates(system: Installation, app: str) -> bool:

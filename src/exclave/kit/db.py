@@ -1,11 +1,12 @@
 """Tables and sessions: what every row has, column types, and how a process connects."""
 
 import functools
+import socket
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, ClassVar, TypeVar
 
-from sqlalchemy import BigInteger, CheckConstraint, DateTime, LargeBinary, String, TypeDecorator, types
+from sqlalchemy import BigInteger, CheckConstraint, DateTime, LargeBinary, String, TypeDecorator, event, types
 from sqlalchemy import inspect as inspect_
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
@@ -20,6 +21,9 @@ T = TypeVar("T")
 # Rows are found by their keys. Otherwise PostgreSQL reads small tables from end to end, which asks row-level security about every row,
 # and keeps to that in a prepared statement while they grow.
 PLANNER = {"jit": "off", "random_page_cost": "1.1", "enable_seqscan": "off"}
+
+# After 5 s of silence the other system is asked, every 5 s, and given up with the third question; what was sent is given up after 20 s.
+_WATCH = {"TCP_KEEPIDLE": 5, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 20_000}
 
 _STATEMENTS = 500  # that a connection keeps prepared: more than the product has hot ones
 
@@ -98,7 +102,7 @@ class Tenant(Row):
 def connect(url: str, *, pool: int, overflow: int = 0, settings: dict[str, str] | None = None) -> AsyncEngine:
     """Open a pool of connections as the role that the URL names."""
     server_settings = {**PLANNER, "timezone": "UTC", "application_name": "exclave", **(settings or {})}
-    return create_async_engine(
+    engine = create_async_engine(
         url,
         pool_size=pool,
         max_overflow=overflow,
@@ -116,6 +120,20 @@ def connect(url: str, *, pool: int, overflow: int = 0, settings: dict[str, str] 
             "prepared_statement_cache_size": _STATEMENTS,
         },
     )
+    event.listen(engine.sync_engine, "connect", _watched)
+    return engine
+
+
+def _watched(adapted: Any, _record: object) -> None:
+    """Have the system end a connection whose other end was lost without a word, its machine or the way to it: who waits for an answer
+    would wait for ever. No answer is too late for this, as long as the other system is there."""
+    watched: socket.socket = adapted.driver_connection._transport.get_extra_info("socket")
+    if watched.family == socket.AF_UNIX:
+        return
+    watched.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _WATCH.items():
+        if (option := getattr(socket, name, None)) is not None:  # not every system has all of them
+            watched.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 def sessions(engine: AsyncEngine) -> Callable[[], AsyncSession]:
