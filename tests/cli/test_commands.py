@@ -25,10 +25,10 @@ pytestmark = pytest.mark.slow
 ID = re.compile(r"[a-z]{3}[0-9a-z]{23}")
 
 
-def on_a_terminal(system: System, *words: str, columns: int = 100, environ: Mapping[str, str] = {}) -> tuple[int, str]:
+def on_a_terminal(system: System, *words: str, columns: int = 100, lines: int = 40, environ: Mapping[str, str] = {}) -> tuple[int, str]:
     """Run a command on a pseudo terminal; return its exit code and what a person would see, escape sequences and all."""
     ours, theirs = pty.openpty()
-    ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+    ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
     child = subprocess.Popen(
         [*COMMAND, *words], env={**system.environ, "TERM": "xterm", **environ}, stdin=theirs, stdout=theirs, stderr=theirs, close_fds=True
     )
@@ -248,6 +248,19 @@ def asking(hello) -> tuple[System, str]:
     assert ID.fullmatch(made["workflow_id"])
     hello.exclave("workflows", "watch", made["workflow_id"], "--until", "approval")
     return hello, made["workflow_id"]
+
+
+def test_a_small_terminal_shows_what_runs_and_in_the_end_all_of_it(asking):
+    system, workflow = asking
+    code, seen = on_a_terminal(system, "workflows", "watch", workflow, "--until", "approval", columns=60, lines=10)
+    assert code == 0
+    words = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", seen)
+    living, _, ended = words.partition("after)")
+    assert "before)" in living
+    assert "approval-awaiting" in living
+    assert "generate install" not in living, "what is done makes room"
+    assert "generate install" in ended
+    assert "approval-awaiting" in ended
 
 
 def test_a_plan_is_shown_approved_and_applied(asking):

@@ -1,11 +1,16 @@
 """Follow a workflow: a live table on a terminal, one plain line per change elsewhere."""
 
 import sys
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from exclave.cli import output, session
 from exclave.client.public import PublicApi
 from exclave.wire.public.workflows import Workflow, WorkflowStep
+
+if TYPE_CHECKING:
+    from rich.console import ConsoleDimensions
+    from rich.table import Table
 
 
 def watch_workflow(workflow: str, *, until: str, as_json: bool) -> None:
@@ -99,35 +104,62 @@ def _remark(step: WorkflowStep) -> str:
 
 
 class _Live(_Nothing):
-    """A table that is drawn in place."""
+    """A table that is drawn in place: what runs is in view while it lives, and all of it stays at the end."""
 
     def __enter__(self) -> "_Live":
         from rich.live import Live
 
-        self._live = Live(console=output.console(), auto_refresh=False, transient=False)
+        self._console = output.console()
+        self._live = Live(console=self._console, auto_refresh=False, transient=False)
         self._live.start()
+        self._newest: Workflow | None = None
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self._newest is not None:
+            self._live.update(_table(self._newest))  # drawn by the stop, however long it is
         self._live.stop()
 
     def update(self, workflow: Workflow) -> None:
-        from rich.table import Table
-        from rich.text import Text
+        self._newest = workflow
+        self._live.update(_table(workflow, self._console.size), refresh=True)
 
-        shown = Table(
-            box=None,
-            pad_edge=False,
-            header_style="bold",
-            title=Text(f"{workflow.name or workflow.type}: {output.status_of(workflow)}"),
-            title_justify="left",
-        )
-        for head in ("STEP", "STATUS", "TOOK", "WHY"):
-            shown.add_column(head, overflow="fold")
-        for step in workflow.steps or []:
-            if step.execution_type == "hidden":
-                continue
-            why = output.first_line(step) if output.status_of(step) not in _PLAIN else ""
-            status = output.status_of(step)
-            shown.add_row(Text(step.name), Text(status, output.colour_of(status)), output.seconds(step.execution_time), Text(why))
-        self._live.update(shown, refresh=True)
+
+def _table(workflow: Workflow, terminal: "ConsoleDimensions | None" = None) -> "Table":
+    """All steps of a workflow, or, for a terminal that is to hold it, one line for each step around what runs."""
+    from rich.table import Table
+    from rich.text import Text
+
+    shown = Table(
+        box=None,
+        pad_edge=False,
+        header_style="bold",
+        title=Text(f"{workflow.name or workflow.type}: {output.status_of(workflow)}", no_wrap=True, overflow="ellipsis"),
+        title_justify="left",
+    )
+    # The name says what runs: of what must be cut it is cut last, and leaves room for a status and a few words.
+    shown.add_column("STEP", overflow="fold", no_wrap=bool(terminal), max_width=max(12, terminal.width - 36) if terminal else None)
+    shown.add_column("STATUS", no_wrap=True)
+    shown.add_column("TOOK", no_wrap=True)
+    shown.add_column("WHY", overflow="fold")
+    steps = [step for step in workflow.steps or [] if step.execution_type != "hidden"]
+    first, end = _window(steps, terminal.height - 4) if terminal else (0, len(steps))  # title, heads, and what is left out above and below
+    if first:
+        shown.add_row(Text(f"({first} before)", "dim", no_wrap=True))
+    for step in steps[first:end]:
+        status = output.status_of(step)
+        why = output.first_line(step) if status not in _PLAIN else ""
+        name, said = (Text(text, no_wrap=bool(terminal), overflow="ellipsis" if terminal else "fold") for text in (step.name, why))
+        shown.add_row(name, Text(status, output.colour_of(status)), output.seconds(step.execution_time), said)
+    if end < len(steps):
+        shown.add_row(Text(f"({len(steps) - end} after)", "dim", no_wrap=True))
+    return shown
+
+
+def _window(steps: Sequence[WorkflowStep], lines: int) -> tuple[int, int]:
+    """Where to begin and to end when only so many of the steps fit: with the last that has ended before the first that has not."""
+    if len(steps) <= lines:
+        return 0, len(steps)
+    running = next((place for place, step in enumerate(steps) if not step.finished), len(steps))
+    first = max(0, min(running - 1, len(steps) - lines))
+    return first, first + max(1, lines)
