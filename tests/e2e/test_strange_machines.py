@@ -277,8 +277,11 @@ OLD = """echo '{"terraform_version": "1.5.7"}'"""
     [
         ({}, "", "neither terraform nor tofu is on PATH"),
         ({"terraform": OLD}, "", "is version 1.5.7, 1.8 or newer is needed"),
-        ({"tofu": "echo what"}, "", "does not tell its version"),
-        ({"terraform": "exit 3"}, "", "does not tell its version"),
+        ({"tofu": "echo what"}, "", "does not tell its version (what it prints"),
+        ({"terraform": "exit 3"}, "", "does not tell its version (`version -json` ended with exit code 3)"),
+        ({"terraform": "echo; echo No version is set. >&2; exit 1"}, "", "with exit code 1, it said: No version is set.)"),
+        ({"terraform": "echo '[1]'"}, "", "what it prints for `version -json` is not that of a terraform"),
+        ({"terraform": """echo '{"terraform_version": null}'"""}, "", "is not that of a terraform"),
         ({}, "/nowhere/terraform", "EXCLAVE_TERRAFORM names /nowhere/terraform"),
         ({}, "/", "EXCLAVE_TERRAFORM names /"),
         ({"mine": OLD}, "mine", "is version 1.5.7"),

@@ -51,5 +51,19 @@ def _version(path: str, environ: Mapping[str, str]) -> tuple[int, int, int]:
         )
         major, minor, patch = json.loads(shown.stdout)["terraform_version"].split("-")[0].split(".")[:3]
         return int(major), int(minor), int(patch)
-    except (OSError, subprocess.SubprocessError, ValueError, KeyError) as error:
-        raise TerraformMissing(f"{path} does not tell its version ({error}): set EXCLAVE_TERRAFORM=/path/to/terraform") from error
+    except (OSError, subprocess.SubprocessError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise TerraformMissing(f"{path} does not tell its version ({_cause(error)}): set EXCLAVE_TERRAFORM=/path/to/terraform") from error
+
+
+def _cause(error: Exception) -> str:
+    """Why there is no version, in one line: what the program said itself, when it said something."""
+    match error:
+        case OSError():
+            return error.strerror or str(error)
+        case subprocess.TimeoutExpired():
+            return f"no answer to `version -json` within {error.timeout:.0f} s"
+        case subprocess.CalledProcessError():
+            said = [line.strip() for line in (error.stderr or error.stdout).decode(errors="replace").splitlines() if line.strip()]
+            return f"`version -json` ended with exit code {error.returncode}" + (f", it said: {said[0]}" if said else "")
+        case _:
+            return "what it prints for `version -json` is not that of a terraform"
