@@ -404,3 +404,27 @@ def test_the_demo_never_touches_what_an_up_keeps(tmp_path: Path) -> None:
     finally:
         environ["EXCLAVE_DATA_DIR"] = str(data / "demo")
         subprocess.run([sys.executable, "-P", "-m", "exclave.server", "remove"], env=environ, check=False)
+
+
+def test_a_demo_whose_server_was_killed_leaves_nothing_running(tmp_path: Path) -> None:
+    data = tmp_path / "data" / "demo"
+    environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "EXCLAVE_DATA_DIR": str(data.parent)}
+    demo = subprocess.Popen(
+        [sys.executable, "-P", "-m", "exclave.cli", "demo"], env=environ, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        read_until(demo, "# Each customer")
+        os.kill(int((data / "up.pid").read_text()), signal.SIGKILL)
+        _, err = demo.communicate(timeout=DEMO_SECONDS)
+        assert demo.returncode == 1
+        assert "the demo failed: `exclave" in err
+        assert [line[:150] for line in processes_of(tmp_path)] == []
+        assert not (data / "postgres/data/postmaster.pid").exists()
+        assert (data / "server").exists()
+    finally:
+        demo.kill()
+        for command in ("stop", "remove"):
+            subprocess.run(
+                [sys.executable, "-P", "-m", "exclave.server", command], env={**environ, "EXCLAVE_DATA_DIR": str(data)}, check=False
+            )

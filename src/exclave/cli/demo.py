@@ -215,20 +215,27 @@ class _Demo:
         raise Failed(f"`exclave up` ended with exit code {self.server.wait()}")
 
     def _stop(self) -> None:
-        if self.server is None or self.server.poll() is not None:
+        if self.server is None:
             return
-        self.server.send_signal(signal.SIGTERM)
-        try:
-            self.server.wait(60)
-        except subprocess.TimeoutExpired:
-            os.killpg(self.server.pid, signal.SIGKILL)
-            self.server.wait()
+        if self.server.poll() is None:
+            self.server.send_signal(signal.SIGTERM)
+            try:
+                self.server.wait(60)
+            except subprocess.TimeoutExpired:
+                os.killpg(self.server.pid, signal.SIGKILL)
+                self.server.wait()
+        if self.server.returncode:
+            self._stop_left_overs()
 
     def _clear_left_overs(self) -> None:
-        """Stop what an earlier demo left running, by its pid file, and start from nothing."""
+        """Stop what an earlier demo left running, and start from nothing."""
         if self.base.exists():
-            subprocess.run([sys.executable, "-P", "-m", "exclave.server", "stop"], env=self.environ, check=False)
+            self._stop_left_overs()
             self._remove()
+
+    def _stop_left_overs(self) -> None:
+        """Stop what a server that did not end by itself has left, by pid file: the server, its runners, PostgreSQL."""
+        subprocess.run([sys.executable, "-P", "-m", "exclave.server", "stop"], env=self.environ, check=False)
 
     def _remove(self) -> None:
         subprocess.run([sys.executable, "-P", "-m", "exclave.server", "remove"], env=self.environ, check=False)

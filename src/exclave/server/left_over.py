@@ -1,6 +1,7 @@
 """Runners that a server which was killed has left running, by their pid files.
 
 They take no more jobs. What one runs comes to its end, since its lease goes on with the server that starts next; then it ends by itself.
+Where no server starts next, they are stopped.
 """
 
 import contextlib
