@@ -383,7 +383,7 @@ def test_a_data_directory_that_cannot_be_is_named_in_one_line(name: str, tmp_pat
 
 def test_the_demo_never_touches_what_an_up_keeps(tmp_path: Path) -> None:
     """EXCLAVE_DATA_DIR may be that of a real server: the demo lives beside it."""
-    data = tmp_path / "data"
+    data = tmp_path / "my data"
     data.mkdir()
     (data / "precious").write_text("keep me")
     environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "EXCLAVE_DATA_DIR": str(data)}
@@ -397,13 +397,41 @@ def test_the_demo_never_touches_what_an_up_keeps(tmp_path: Path) -> None:
         assert done.returncode == 1
         assert "the demo failed: `exclave apps sync" in done.stderr
         assert f"the data is kept in {data}/demo" in done.stderr
-        assert f"EXCLAVE_DATA_DIR={data}/demo" in done.stderr, "the way to look around"
+        assert f"EXCLAVE_DATA_DIR='{data}/demo' " in done.stderr, "the way to look around, as a shell takes it"
         assert (data / "demo" / "server").exists()
         assert (data / "precious").read_text() == "keep me"
         assert not processes_of(tmp_path)
     finally:
         environ["EXCLAVE_DATA_DIR"] = str(data / "demo")
         subprocess.run([sys.executable, "-P", "-m", "exclave.server", "remove"], env=environ, check=False)
+
+
+def test_a_demo_that_made_no_data_names_none(bare: dict[str, str], tmp_path: Path) -> None:
+    once = f"""if /bin/mkdir {tmp_path}/asked; then echo '{{"terraform_version": "1.9.0"}}'; else exit 1; fi"""
+    fake(tmp_path / "bin", "terraform", once)  # there when the demo looks, and gone when its `up` does
+    done = run_demo(bare)
+    assert done.returncode == 1
+    assert "the demo failed: `exclave up` ended with exit code 2" in done.stderr
+    assert "data is kept" not in done.stderr
+    assert "look around" not in done.stderr
+
+
+def test_what_an_earlier_demo_left_and_nobody_can_stop_is_one_line(bare: dict[str, str], tmp_path: Path) -> None:
+    fake(tmp_path / "bin", "terraform", """echo '{"terraform_version": "1.9.0"}'""")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "demo").write_text("in the way")
+    done = run_demo(bare)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1
+    assert f"{tmp_path}/data/demo" in done.stderr
+    assert "EXCLAVE_DATA_DIR" in done.stderr
+    assert (tmp_path / "data" / "demo").read_text() == "in the way"
+
+
+def run_demo(environ: Mapping[str, str]) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-P", "-m", "exclave.cli", "demo"]
+    return subprocess.run(command, env=environ, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
 
 
 def test_a_demo_whose_server_was_killed_leaves_nothing_running(tmp_path: Path) -> None:

@@ -127,8 +127,9 @@ class _Demo:
         """Say what failed and the way out; the data stays for a look."""
         self._stop()
         output.note(f"\nthe demo failed: {what}")
-        output.note(f"the data is kept in {self.base}; {self.base}/server/runners/*.log is what its runners said")
-        output.note(f"to look around: EXCLAVE_DATA_DIR={self.base} {sys.executable} -m exclave.cli up")
+        if (self.base / "server").exists():  # it came as far as to have data
+            output.note(f"the data is kept in {self.base}; {self.base}/server/runners/*.log is what its runners said")
+            output.note(f"to look around: EXCLAVE_DATA_DIR={shlex.quote(str(self.base))} {shlex.quote(sys.executable)} -m exclave.cli up")
         output.note("`exclave doctor` checks this machine; the next demo starts from nothing")
         raise typer.Exit(1)
 
@@ -230,12 +231,13 @@ class _Demo:
     def _clear_left_overs(self) -> None:
         """Stop what an earlier demo left running, and start from nothing."""
         if self.base.exists():
-            self._stop_left_overs()
+            if not self._stop_left_overs():
+                raise typer.Exit(2)  # it has said why
             self._remove()
 
-    def _stop_left_overs(self) -> None:
+    def _stop_left_overs(self) -> bool:
         """Stop what a server that did not end by itself has left, by pid file: the server, its runners, PostgreSQL."""
-        subprocess.run([sys.executable, "-P", "-m", "exclave.server", "stop"], env=self.environ, check=False)
+        return subprocess.run([sys.executable, "-P", "-m", "exclave.server", "stop"], env=self.environ, check=False).returncode == 0
 
     def _remove(self) -> None:
         subprocess.run([sys.executable, "-P", "-m", "exclave.server", "remove"], env=self.environ, check=False)

@@ -155,10 +155,16 @@ def _stop(settings: Settings) -> int:
     """Stop what an `up` on this data directory left running."""
     from exclave.server import left_over, pidfile
 
-    pidfile.stop(settings.data_dir / "up.pid")
-    left_over.stop(settings.data_dir / "server" / "runners")
-    if settings.data_dir.exists():
-        postgres.stop_left_over(settings.data_dir)
+    try:
+        pidfile.stop(settings.data_dir / "up.pid")
+        left_over.stop(settings.data_dir / "server" / "runners")
+        if settings.data_dir.exists():
+            postgres.stop_left_over(settings.data_dir)
+    except OSError as error:
+        raise Refused(
+            f"nobody knows what runs on {settings.data_dir} ({error.filename or 'its process'}: {error.strerror}): "
+            "look at it as its owner, or name another directory in EXCLAVE_DATA_DIR"
+        ) from error
     return 0
 
 
