@@ -7,7 +7,7 @@ import json
 import pytest
 
 from exclave.kit.context import Runtime
-from tests.domain.runners.fleet import Fleet, fleet
+from tests.domain.runners.fleet import Fleet, fleet, sandbox_plan
 
 STATE = {"version": 4, "terraform_version": "1.11.4", "serial": 1, "lineage": "x", "outputs": {}, "resources": []}
 LOCK = {
@@ -72,6 +72,34 @@ async def test_a_state_by_the_token_in_the_query(home, run, runner_client_of):
             f"/v1/terraform-workspaces/{workspace.id}/unlock?token={home.token}&job_id={claim.job.id}", content=b"{}"
         )
         assert (unlocked.status_code, unlocked.json()) == (200, "")
+
+
+async def test_an_official_runner_applies_at_the_address_that_its_plan_was_made_with(home, runner_client_of):
+    """Terraform keeps the address of its backend in a plan file, and applies it there: with the id of the job that planned."""
+    workspace = await home.workspace()
+    where = f"/v1/terraform-workspaces/{workspace.id}"
+    async with runner_client_of(home.token) as client:
+
+        async def begin(job) -> str:
+            execution = (await client.post(f"/v1/runner-jobs/{job.id}/executions", json={})).json()["id"]
+            return f"/v1/runner-jobs/{job.id}/executions/{execution}"
+
+        planned = await home.terraform_job(workspace)
+        planning = await begin(planned)
+        assert (await client.patch(planning, json={"status": "finished"})).status_code == 200
+        lock = f"{where}/lock?job_id={planned.id}"
+        assert (await client.post(lock, json=LOCK)).status_code == 409  # nothing applies it yet
+        applying = await begin(await home.job(plan=sandbox_plan(workspace.id), type="sandbox-terraform"))
+        assert (await client.post(lock, json=LOCK)).status_code == 200
+        state = f"/v1/terraform-backend?workspace_id={workspace.id}&job_id={planned.id}&ID=l1"
+        assert (await client.post(state, json=STATE)).status_code == 200
+        assert (await client.post(f"{where}/unlock?job_id={planned.id}", json=LOCK)).status_code == 200
+        assert (await client.patch(applying, json={"status": "failed"})).status_code == 200
+        again = await begin(await home.terraform_job(workspace))
+        assert (await client.patch(again, json={"status": "finished"})).status_code == 200
+        await begin(await home.job(plan=sandbox_plan(workspace.id), type="sandbox-terraform"))
+        assert (await client.post(lock, json=LOCK)).status_code == 409  # what applied the older plan may not write any more
+        assert (await client.post(state, json={**STATE, "serial": 2})).status_code == 409
 
 
 async def test_a_foreign_serial_is_a_conflict(run, runner_client_of):

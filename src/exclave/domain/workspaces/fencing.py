@@ -104,6 +104,21 @@ _UNLOCK = _statement(
     _of(_turn, fencing.live()),
 )
 
+# A plan and its apply are jobs of one owner. Who planned before that is not meant: what was made of it may write no more.
+_APPLIES = _statement("""
+    select applies.id
+    from runner_jobs planned
+    join runner_jobs applies on applies.owner_id = planned.owner_id and applies.created_at > planned.created_at
+    where planned.id = :job and planned.workspace_id = :workspace and planned.runner_id = :runner and (planned.org_id = :org) is true
+      and planned.operation in ('create-apply-plan', 'create-teardown-plan') and planned.status = 'finished'
+      and applies.workspace_id = :workspace and applies.runner_id = :runner and applies.operation = 'apply-plan'
+      and not exists (
+        select from runner_jobs later
+        where later.owner_id = planned.owner_id and later.created_at > planned.created_at and later.workspace_id = :workspace
+          and later.operation in ('create-apply-plan', 'create-teardown-plan'))
+    order by applies.created_at desc
+    limit 1""")
+
 # For whoever has the turn, or only asks.
 _WRITER = _statement("select id from live", _of(_no_turn, fencing.live()))
 
@@ -137,6 +152,19 @@ async def read(ctx: Ctx, workspace_id: str) -> tuple[str, bytes | None] | None:
         return None
     found = await _READ.records(ctx.db, **_who(ctx, workspace_id, ""))
     return (found[0][1] or "", found[0][2]) if found else None
+
+
+async def works_for(ctx: Ctx, workspace_id: str, job_id: str) -> str:
+    """Return the job that an official runner works for: the one that it names, or the one that applies what that one planned.
+
+    Terraform applies a plan file at the address that is written in it: that names the job that planned. Our own runner names none.
+    """
+    if not job_id or not ctx.actor.runner_id or ctx.actor.scope:
+        return job_id
+    who = _who(ctx, workspace_id, job_id)
+    del who["execution"]
+    found = await _APPLIES.records(ctx.db, **who)
+    return str(found[0][0]) if found else job_id
 
 
 async def writer(ctx: Ctx, workspace_id: str, job_id: str) -> str | None:

@@ -86,6 +86,7 @@ async def put(ctx: Ctx, workspace_id: str, contents: bytes, *, lock_id: str = ""
     if len(contents) > rules.STATE_LIMIT:
         raise errors.TooLarge(f"a state of more than {rules.STATE_LIMIT} bytes is not kept")
     state = rules.read_state(contents)
+    job_id = await fencing.works_for(ctx, workspace_id, job_id)
     digest = "sha256:" + hashlib.sha256(contents).hexdigest()
     person = _is_person(ctx)
     if person or not await fencing.take_turn(ctx, workspace_id, job_id):
@@ -127,6 +128,7 @@ async def lock(ctx: Ctx, workspace_id: str, body: bytes, *, job_id: str = "") ->
     wanted = rules.read_lock(body)
     if not wanted.id:
         raise errors.Invalid("the body names no lock id (`ID`)")
+    job_id = await fencing.works_for(ctx, workspace_id, job_id)
     person = _is_person(ctx)
     row = TerraformWorkspaceLock(
         org_id=ctx.org_id,
@@ -167,6 +169,7 @@ async def unlock(ctx: Ctx, workspace_id: str, body: bytes, *, job_id: str = "") 
     `Stale` from an execution that may not write any more.
     """
     given = rules.read_lock(body)
+    job_id = await fencing.works_for(ctx, workspace_id, job_id)
     if await fencing.give_lock_back(ctx, workspace_id, given.id, job_id=job_id):
         return
     await _turn(ctx, workspace_id)
