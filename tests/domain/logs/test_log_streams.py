@@ -186,6 +186,12 @@ async def test_what_an_official_runner_flushes_after_its_end_is_kept(home):
         execution = await claims.claim_one(ctx, job.id)
         await executions.move(ctx, job.id, execution.id, "finished")
     assert await write(home, job.log_stream_id, export(["the end"], execution_id=execution.id)) == 1
+    async with home.runtime.request(home.org.actor) as ctx:
+        logs.close(ctx, await logs.get(ctx, job.log_stream_id))  # as the step does that waited for the job
+    assert await write(home, job.log_stream_id, export(["the very end"], execution_id=execution.id, first_seq=2)) == 1
+    assert await bodies(home, job.log_stream_id) == ["the end", "the very end"]
+    with pytest.raises(errors.Conflict):
+        await write(home, job.log_stream_id, export(["nobody's"]))
 
 
 async def test_what_our_own_runner_sends_after_its_end_is_refused(home):

@@ -16,13 +16,15 @@ async def write(ctx: Ctx, stream_id: str, body: bytes, encoding: str = "") -> in
     """Write an OTLP log export (protobuf, identity or gzip) to a stream; return how many lines were new.
 
     Raises `NotFound` for a stream of others, `Conflict` for a closed one, and `Stale` when a line names an execution that may not
-    write any more. What an official runner sends after its last status is still taken: it flushes its logs late.
+    write any more. What an official runner sends after its last status is still taken, though that closed the stream: it flushes its
+    logs late.
     """
     records = otlp.read(otlp.unpack(body, encoding))
     if ctx.actor.scope or ctx.actor.runner_id:
         await _own_stream(ctx, stream_id)
-    await _live(ctx, stream_id, sorted({record.execution_id for record in records if record.execution_id}))
-    return await logs.append(ctx, stream_id, records)
+    named = sorted({record.execution_id for record in records})
+    flushed = await _live(ctx, stream_id, [each for each in named if each])
+    return await logs.append(ctx, stream_id, records, late=bool(named) and flushed >= set(named))
 
 
 async def _own_stream(ctx: Ctx, stream_id: str) -> None:
@@ -33,11 +35,12 @@ async def _own_stream(ctx: Ctx, stream_id: str) -> None:
         raise errors.NotFound(f"no log stream {stream_id}")
 
 
-async def _live(ctx: Ctx, stream_id: str, execution_ids: Sequence[str]) -> None:
+async def _live(ctx: Ctx, stream_id: str, execution_ids: Sequence[str]) -> set[str]:
+    """Refuse executions that may not write any more; return those that are over and only flush."""
     if not execution_ids:
-        return
+        return set()
     may_write = (
-        select(RunnerJobExecution.id)
+        select(RunnerJobExecution.id, RunnerJobExecution.ended_by)
         .join(RunnerJob, RunnerJob.id == RunnerJobExecution.runner_job_id)
         .where(
             RunnerJobExecution.id == any_(literal(list(execution_ids), ARRAY(String))),
@@ -53,7 +56,8 @@ async def _live(ctx: Ctx, stream_id: str, execution_ids: Sequence[str]) -> None:
         # Shared with other writers, not with whoever ends the execution: it waits for this transaction.
         .with_for_update(read=True, of=RunnerJobExecution)
     )
-    found = set((await ctx.db.execute(may_write)).scalars())
+    found = {row.id: row.ended_by for row in await ctx.db.execute(may_write)}
     refused = [each for each in execution_ids if each not in found]
     if refused:
         raise errors.Stale(f"the execution {refused[0]} may not write to the log stream {stream_id}: it is over, or its lease has ended")
+    return {each for each, ended_by in found.items() if ended_by}

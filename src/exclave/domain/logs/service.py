@@ -63,15 +63,15 @@ async def close_of(ctx: Ctx, owner: Tenant) -> None:
         ctx.poke(f"log:{stream.id}")
 
 
-async def append(ctx: Ctx, stream_id: str, records: Sequence[Record]) -> int:
+async def append(ctx: Ctx, stream_id: str, records: Sequence[Record], *, late: bool = False) -> int:
     """Write records to an open stream and return how many were new: what it has already, by execution and number, is dropped.
 
-    Raises `NotFound` for a stream of somebody else, `Conflict` for a closed one.
+    `late`: to a closed one, too. Raises `NotFound` for a stream of somebody else, `Conflict` for a closed one.
     """
     turn = await queries.TURN.records(ctx.db, stream=stream_id, org=ctx.org_id)
     if not turn:
         raise errors.NotFound(f"no log stream {stream_id}")
-    if not turn[0]["open"]:
+    if not turn[0]["open"] and not late:
         raise errors.Conflict(f"the log stream {stream_id} is closed")
     if not records:
         return 0
