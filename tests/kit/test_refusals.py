@@ -18,6 +18,7 @@ from exclave.kit.context import SYSTEM, Runtime
         ("25006", errors.Unavailable),  # read-only
         ("53300", errors.Unavailable),
         ("57P03", errors.Unavailable),
+        ("55P03", errors.Unavailable),  # it waited long enough for a row
         ("57014", errors.Unavailable),  # it waited too long, for a row that another transaction holds
         ("40P01", errors.Unavailable),  # a deadlock
     ],

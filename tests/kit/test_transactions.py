@@ -435,3 +435,17 @@ async def test_a_transaction_that_stands_still_is_ended_and_told_as_unavailable(
         with pytest.raises(errors.Unavailable):
             await stand_still(opened)
     assert await _marks(runtime, mark) == 0
+
+
+async def test_a_request_waits_for_a_row_for_a_time_only_and_gives_its_connection_back(runtime: Runtime) -> None:
+    async def wait_for_it() -> None:
+        async with runtime.request(SYSTEM) as ctx:
+            (found,) = await on_driver(ctx.db, "select current_setting('lock_timeout')", ())
+            assert found[0] == "10s", "less than a lease: its renewal may wait for the connection"
+            await on_driver(ctx.db, "select set_config('lock_timeout', '50', true)", ())
+            await on_driver(ctx.db, "select pg_advisory_xact_lock(7)", ())
+
+    async with runtime.request(SYSTEM) as holder:
+        await on_driver(holder.db, "select pg_advisory_xact_lock(7)", ())
+        with pytest.raises(errors.Unavailable):
+            await wait_for_it()

@@ -144,8 +144,8 @@ def _translated(error: DBAPIError) -> Exception:
         return errors.Invalid("a value has a form that cannot be stored")
     if state in ("42501",):
         return errors.NotFound("not found")
-    # 25006: read-only, a standby since a moment; 57014: it took too long, as where another transaction holds the row; 40: a deadlock
-    if state.startswith(("08", "53", "57", "40", "25006")) or _is_lost(error.orig):
+    # 25006: read-only, a standby since a moment; 57014 and 55P03: too long, as where another transaction holds the row; 40: a deadlock
+    if state.startswith(("08", "53", "57", "40", "25006", "55P03")) or _is_lost(error.orig):
         return errors.Unavailable("the database cannot answer now, try again")
     return error
 

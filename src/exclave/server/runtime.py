@@ -17,8 +17,13 @@ from exclave.server.settings import Settings, SettingsInvalid
 
 # A process that is frozen inside a transaction must not hold its locks: the engine's row lock is a lease (design: engine), and the rows of
 # requests are those that workflows and sweeps wait for. No request waits for its client in a transaction. A state of 64 MB, whose
-# statement counts from its first byte, has its time, too.
-APP_SETTINGS = {"role": APP, "statement_timeout": "30000", "idle_in_transaction_session_timeout": "30000"}
+# statement counts from its first byte, has its time, too. Whoever waits for a row holds a connection that a runner's renewal may need.
+APP_SETTINGS = {
+    "role": APP,
+    "statement_timeout": "30000",
+    "lock_timeout": "10000",
+    "idle_in_transaction_session_timeout": "30000",
+}
 # Its statements are few and known: planning them anew each time takes twice as long as running them.
 ENGINE_SETTINGS = {"role": ENGINE, "idle_in_transaction_session_timeout": "10000", "plan_cache_mode": "force_generic_plan"}
 
