@@ -6,6 +6,9 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SOURCES := pyproject.toml requirements/dev.lock
 
+# Modules of somebody else's Python are none of ours.
+unexport PYTHONPATH PYTHONHOME
+
 .PHONY: help install demo up test lint types contracts unit smoke bench fuzz clean
 .DEFAULT_GOAL := help
 
