@@ -363,9 +363,11 @@ class Sync:
         failed = []
         for entry, build in zip(changed, ended, strict=True):
             status = build.get("status")
-            output.note(f"build {entry['name']}: {status} {build.get('status_description', '')}".rstrip())
-            if status != "active":
-                failed.append(entry["name"])
+            if status == "active":
+                output.note(f"build {entry['name']}: active")
+                continue
+            output.note(f"build {entry['name']}: {status}: {build.get('status_description', '')}")
+            failed.append(entry["name"])
         return failed
 
     async def _built(self, component_id: str) -> dict[str, Any]:
