@@ -103,6 +103,6 @@ def test_a_relative_data_directory_is_one_place_whoever_reads_it():
         context = tomllib.loads((system.home / ".config/exclave/config.toml").read_text())["contexts"]["local"]
         assert context["data_dir"] == str(system.data)
         until(lambda: list(system.data.glob("server/runners/*.pid")))
-        runner = int(next(system.data.glob("server/runners/*.pid")).read_text())
+        runner = int(next(system.data.glob("server/runners/*.pid")).read_text().split()[0])
         environ = dict(line.split("=", 1) for line in Path(f"/proc/{runner}/environ").read_text().split("\0") if "=" in line)
         assert Path(environ["EXCLAVE_RUNNER_WORK"]).parent == system.data / "server" / "runners"

@@ -81,8 +81,8 @@ class System(Served):
         runners = self.data / "server" / "runners"
         mine = {int(path.name.split("-")[1]) for path in runners.glob("*/*/process-*")}
         for file in self.runner_files():
-            with contextlib.suppress(OSError, ValueError):
-                mine.add(int(file.read_text()))
+            with contextlib.suppress(OSError, ValueError, IndexError):
+                mine.add(int(file.read_text().split()[0]))
         return [pid for pid in processes_with("exclave.runner") if pid in mine]
 
     @staticmethod
@@ -96,7 +96,7 @@ class System(Served):
         return sorted(found)
 
     def runner_pid(self, runner_id: str) -> int:
-        return int((self.data / "server" / "runners" / f"{runner_id}.pid").read_text())
+        return int((self.data / "server" / "runners" / f"{runner_id}.pid").read_text().split()[0])
 
     def runner_said(self, runner_id: str) -> str:
         return (self.data / "server" / "runners" / f"{runner_id}.log").read_text(errors="replace")

@@ -24,7 +24,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
         started.append(process)
         assert process.stdout is not None
         process.stdout.readline()
-        (tmp_path / f"run{len(started)}.pid").write_text(str(process.pid))
+        left_over.note(tmp_path / f"run{len(started)}.pid", process.pid)
         return process
 
     yield start
@@ -35,13 +35,15 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 def test_stopped_are_all_the_deaf_one_too_and_nobody_else(start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(left_over, "_STOPS", [(send, number, 0.5) for send, number, _ in left_over._STOPS])
-    obedient, deaf = start("pass"), start("signal.signal(signal.SIGTERM, signal.SIG_IGN)")
+    obedient, deaf, later = start("pass"), start("signal.signal(signal.SIGTERM, signal.SIG_IGN)"), start("pass")
+    (tmp_path / "run3.pid").write_text(f"{later.pid} 1")  # a runner, too, and not the one that had the number when this was written
     with subprocess.Popen(["sleep", "60"]) as stranger:
         (tmp_path / "reused.pid").write_text(str(stranger.pid))
         (tmp_path / "broken.pid").write_text("")
         left_over.stop(tmp_path)
         assert (obedient.wait(5), deaf.wait(5), stranger.poll()) == (-signal.SIGTERM, -signal.SIGKILL, None)
-        assert not list(tmp_path.glob("reused.pid"))
+        assert later.poll() is None
+        assert not list(tmp_path.glob("*.pid"))
         assert not list(left_over.running(tmp_path))
         stranger.kill()
 

@@ -33,13 +33,26 @@ def stop(directory: Path) -> None:
             time.sleep(0.05)  # the end of a process that is not our child tells nobody
 
 
+def note(file: Path, pid: int) -> None:
+    """Write down a runner that was started, with the time of its start: its number may be another's one day."""
+    file.write_text(f"{pid} {_started(pid)}")
+
+
 def running(directory: Path) -> Iterator[tuple[str, int]]:
     """Yield (runner id, pid) of those that are there still. The file of one that is gone is removed."""
     for file in directory.glob("*.pid"):
         with contextlib.suppress(OSError, ValueError):
-            pid = int(file.read_text())
-            if b"exclave.runner" in Path(f"/proc/{pid}/cmdline").read_bytes():
+            number, _, started = file.read_text().partition(" ")
+            pid = int(number)
+            if started in ("", _started(pid)) and b"exclave.runner" in Path(f"/proc/{pid}/cmdline").read_bytes():
                 yield file.stem, pid
                 continue
         with contextlib.suppress(OSError):
             file.unlink()
+
+
+def _started(pid: int) -> str:
+    """When a process was started, in the kernel's ticks; nothing where the system does not tell."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    return ""

@@ -115,7 +115,7 @@ class LocalRunners:
             raise
         process.stdin.write(token.encode())
         process.stdin.close()
-        (self._directory / f"{runner_id}.pid").write_text(str(process.pid))
+        left_over.note(self._directory / f"{runner_id}.pid", process.pid)
         self._children[runner_id] = _Child(mode, process, asyncio.create_task(self._watch(runner_id, process)))
 
     async def _watch(self, runner_id: str, process: asyncio.subprocess.Process) -> None:
