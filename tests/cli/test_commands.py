@@ -178,6 +178,15 @@ def test_lists_are_columns_divided_by_tabs_without_a_terminal(hello):
     assert acme[3:] == ["active", "active", "active"]
 
 
+def test_an_id_stays_whole_on_a_narrow_terminal(hello):
+    code, seen = on_a_terminal(hello, "sandbox-runs", "acme", columns=40, environ={"NO_COLOR": "1"})
+    assert code == 0
+    rows = [line.split() for line in seen.splitlines()[1:]]
+    assert rows
+    assert all(ID.fullmatch(word) for row in rows for word in row if word.startswith("sbr"))
+    assert {"provision", "reprovision"} & {word for row in rows for word in row}
+
+
 @pytest.mark.parametrize(
     ("words", "keys"),
     [

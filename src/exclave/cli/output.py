@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from exclave.wire.public.workflows import Workflow, WorkflowStep
 
 WIDTH_WITHOUT_TERMINAL = 200
+_WIDEST = 1000
 
 
 def note(line: str) -> None:
@@ -61,10 +62,12 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
     shown = Table(box=None, pad_edge=False, header_style="bold")
     for head in heads:
-        shown.add_column(head, overflow="fold")
+        shown.add_column(head)
     for row in rows:
         shown.add_row(*(Text(cell.translate(_CONTROLS)) for cell in row))
-    console().print(shown)
+    wide = console()
+    wide.width = _WIDEST  # what is longer than a line is the terminal's to break: an id stays whole for whoever copies it
+    wide.print(shown)
 
 
 _COLOURS = {
