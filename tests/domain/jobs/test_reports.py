@@ -7,7 +7,6 @@ from dataclasses import replace
 import msgspec
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
 
 from exclave.domain.jobs import claims, executions, sweep
 from exclave.domain.jobs import service as jobs
@@ -174,9 +173,10 @@ async def test_nobody_ends_an_execution_that_is_writing(home, write):
     claim = await home.claim()
     async with home.runtime.request(home.actor) as ctx:
         await write(ctx, job.id, claim.execution.id, b"{}")
-        with pytest.raises(DBAPIError, match="could not obtain lock"):
+        with pytest.raises(errors.Unavailable) as refused:
             async with home.runtime.sweep() as sweeping:
                 await sweeping.db.execute(_TAKE, {"id": claim.execution.id})
+    assert "could not obtain lock" in str(refused.value.__cause__)
 
 
 async def test_a_report_that_waits_for_a_renewal_is_kept(home):
