@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from exclave.wire.public.workflows import Workflow, WorkflowStep
 
 WIDTH_WITHOUT_TERMINAL = 200
-_WIDEST = 1000
 
 
 def note(line: str) -> None:
@@ -62,12 +61,10 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
     shown = Table(box=None, pad_edge=False, header_style="bold")
     for head in heads:
-        shown.add_column(head)
+        shown.add_column(head, overflow="fold", no_wrap=head == "ID")  # whole, for whoever copies it
     for row in rows:
         shown.add_row(*(Text(cell.translate(_CONTROLS)) for cell in row))
-    wide = console()
-    wide.width = _WIDEST  # what is longer than a line is the terminal's to break: an id stays whole for whoever copies it
-    wide.print(shown)
+    console().print(shown)
 
 
 _COLOURS = {
